@@ -68,8 +68,8 @@ configuration: .venv/prepared  ## write docs/configuration.md from the settings 
 sensors: .venv/prepared  ## write the tables of docs/operator/sensors.md from the table of sensor models
 	$(BIN)/python -m tests.sensor_reference --write
 
-pictures: .venv/prepared  ## make the pictures of README.md, from a running demo and a browser
-	$(BIN)/python -m tests.pictures
+pictures: .venv/prepared  ## make the pictures of README.md and docs, from a running demo and a browser (ARGS="resident/map")
+	$(BIN)/python -m tests.pictures $(ARGS)
 
 audit: .venv/prepared  ## find known vulnerabilities and incompatible licences among the packages of a server
 	deploy/supply/audit deploy/gateway.lock

@@ -148,6 +148,11 @@ class Alert(Struct, frozen=True, kw_only=True):
         return self.peak < self.background
 
     @property
+    def page_path(self) -> str:
+        """The address of its page below that of the site: of the whole plume, else of the event."""
+        return f"/plumes/{self.plume}" if self.plume else f"/events/{self.event_id}"
+
+    @property
     def is_about_network(self) -> bool:
         """Whether it is about missing data or deliveries and not about the air; `sentence` then holds all of it."""
         return self.kind in NETWORK_KINDS or self.is_test

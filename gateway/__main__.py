@@ -39,6 +39,7 @@ _COMMANDS = (
     ("quarantine", "list, show, retry and delete rejected payloads", "gateway.cli.quarantine"),
     ("readings", "remove readings of a station on request", "gateway.cli.readings"),
     ("backtest", "run the detector over a recording", "gateway.evaluation.backtest"),
+    ("adapter", "read a sample of a foreign sensor's message", "gateway.cli.adapter"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def deliver(notification: Notification, channel: AppriseSettings, context: DeliveryContext) -> Delivery:
     """Deliver once through apprise, to each service that is not settled yet."""
     contents = render_email(notification, public_url=context.public_url)
-    link = notification.acknowledge_url or f"{context.public_url.rstrip('/')}/events/{notification.alert.event_id}"
+    link = notification.acknowledge_url or f"{context.public_url.rstrip('/')}{notification.alert.page_path}"
     text = link if channel.short else contents.text
     content = f"{contents.subject}\n\n{text}".encode()
     try:

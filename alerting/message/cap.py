@@ -131,7 +131,7 @@ def describe_alert(
         expires=valid_from + _EXPIRES_AFTER,
         headline=build_headline(alert, language),
         description=description,
-        web=f"{public_url.rstrip('/')}/events/{alert.event_id}",
+        web=f"{public_url.rstrip('/')}{alert.page_path}",
         parameters=_parameters(alert),
         area_name=alert.place.name or alert.area or "-",
         position=(alert.place.latitude, alert.place.longitude) if has_place else None,

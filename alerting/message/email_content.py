@@ -108,7 +108,7 @@ def _template_values(notification: Notification, public_url: str) -> dict[str, o
         "subject": _build_subject(alerts, notification),
         "url": f"{pages_url}/"
         if _is_summary(notification) or alert.is_about_network
-        else f"{pages_url}/events/{alert.event_id}",
+        else f"{pages_url}{alert.page_path}",
         "repeat": notification.repeat,
         "inspector_url": f"{pages_url}/inspector/events/{alert.event_id}",
         "note": _find_note(notification),

@@ -101,6 +101,21 @@ class ContactStore:
             await _insert_notice(connection, contact, provider, NoticeReason.WELCOME, None)
             return contact
 
+    async def renew_browser(self, former: str, endpoint: str, keys: BrowserKeys, provider: str) -> None:
+        """Let a browser keep its subscriptions after its endpoint changed; do nothing if the former one is unknown.
+
+        Only the browser knows its former endpoint, so that knowing it proves who asks.
+        """
+        values = {
+            "former": former,
+            "address": endpoint,
+            "key": keys.key,
+            "secret": keys.secret,
+            "provider": provider,
+        }
+        async with self._database.connect() as connection:
+            await connection.execute(_QUERIES["renew_browser"], values)
+
     async def verify(self, purpose: LinkPurpose, token: str) -> LinkPayload | None:
         """Return what a link names; None if it is forged, expired, or of another purpose."""
         now = datetime.now(UTC)

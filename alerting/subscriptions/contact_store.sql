@@ -25,6 +25,17 @@ ON CONFLICT (kind, lower(address)) DO UPDATE
 SET push_key = excluded.push_key, push_secret = excluded.push_secret, language = excluded.language
 RETURNING id
 
+-- name: renew_browser
+-- Nothing happens if the new endpoint is a contact already: it has subscriptions of its own.
+WITH renewed AS (
+    UPDATE subscriptions.contact c SET address = %(address)s, push_key = %(key)s, push_secret = %(secret)s
+    WHERE c.kind = 'push' AND c.address = %(former)s
+      AND NOT EXISTS (SELECT FROM subscriptions.contact o
+                      WHERE o.kind = 'push' AND lower(o.address) = lower(%(address)s) AND o.id <> c.id)
+    RETURNING c.id
+)
+UPDATE subscriptions.notice n SET provider = %(provider)s FROM renewed WHERE n.contact_id = renewed.id
+
 -- name: insert_subscription
 INSERT INTO subscriptions.subscription (contact_id, place_kind, place, latitude, longitude, radius, property, level, cadence,
                                         quiet_from, quiet_until, wakes, confirmed_at)

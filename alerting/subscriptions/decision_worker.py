@@ -32,6 +32,7 @@ from alerting.subscriptions.decision import (
     describe_notice,
 )
 from alerting.subscriptions.notice_row import DecidedNotice, NoticeBatch, SummaryLine
+from alerting.subscriptions.ntfy import synchronize_topics
 from alerting.subscriptions.providers import Providers
 from alerting.subscriptions.settings import SubscriptionSettings
 from alerting.subscriptions.subscription import NoticeSubscription, SubscriptionRow
@@ -102,10 +103,14 @@ class NoticeDecisionWorker:
             confidence_corroborated=settings.confidence_corroborated,
             daily_at=datetime.strptime(settings.daily_at, "%H:%M").time(),  # noqa: DTZ007 - a time of day
         )
+        self._ntfy, self._has_topics = settings.ntfy, False
         self._timers_due_at = self._cleaned_at = float("-inf")
 
     async def step(self, connection: psycopg.AsyncConnection) -> bool:
         """Decide once; return whether the queue held anything."""
+        if not self._has_topics:
+            await synchronize_topics(connection, self._ntfy)
+            self._has_topics = True
         count = await self.decide_queue(connection)
         now = time.monotonic()
         if now >= self._timers_due_at:

@@ -1,4 +1,4 @@
-"""Providers that carry notices: the mail server, and each push service that the settings permit. Pure.
+"""Providers that carry notices: the mail server, the ntfy server, each push service that the settings permit. Pure.
 
 Each provider has its own queue, rate and connections, so that a slow one delays no other.
 """
@@ -9,6 +9,7 @@ from alerting.subscriptions.settings import WebPushSettings
 from alerting.subscriptions.subscription import ContactKind
 
 MAIL = "mail"
+NTFY = "ntfy"
 NO_PROVIDER = "none"  # of a browser whose push service the settings do not permit any more
 
 
@@ -24,9 +25,11 @@ class Providers:
         return [] if self._push is None else list(dict.fromkeys(self._push.services))
 
     def find(self, kind: str, address: str) -> str:
-        """Return the provider of a mailbox or an endpoint."""
+        """Return the provider of a mailbox, a topic or an endpoint."""
         if kind == ContactKind.EMAIL.value:
             return MAIL
+        if kind == ContactKind.NTFY.value:
+            return NTFY
         return find_push_service(address, self._push) or NO_PROVIDER
 
 

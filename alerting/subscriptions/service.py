@@ -14,7 +14,8 @@ from alerting.subscriptions.decision_worker import NoticeDecisionWorker
 from alerting.subscriptions.delivery_worker import DeliveryWorker, ProviderLimits
 from alerting.subscriptions.notice_loader import NoticeLoader
 from alerting.subscriptions.notice_sender import MailSender, PushSender
-from alerting.subscriptions.providers import MAIL, Providers
+from alerting.subscriptions.ntfy import NtfySender
+from alerting.subscriptions.providers import MAIL, NTFY, Providers
 from alerting.subscriptions.push_message import VapidSigner
 from alerting.subscriptions.settings import SubscriptionSettings, WebPushSettings
 
@@ -30,6 +31,11 @@ async def run(settings: SubscriptionSettings, alerting: AlertingSettings, dsn: s
         workers = {MAIL: DeliveryWorker(MAIL, mail_sender, limits, loader)}
         if settings.push is not None:
             workers |= await _open_push_workers(settings.push, loader, stack, allow_private=alerting.allow_private)
+        if settings.ntfy is not None:
+            pool = ConnectionPool(size=1, timeout=settings.ntfy.timeout, allow_private=alerting.allow_private)
+            sender = NtfySender(settings.ntfy, await stack.enter_async_context(pool))
+            limits = ProviderLimits(per_second=settings.ntfy.per_second, parallel=1)
+            workers[NTFY] = DeliveryWorker(NTFY, sender, limits, loader)
         for worker in workers.values():
             stack.push_async_callback(worker.close)
         async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""`[subscriptions]` of piekwacht.toml: notices to residents by e-mail and Web Push. Raises SettingsError."""
+"""`[subscriptions]` of piekwacht.toml: notices to residents by e-mail, Web Push and ntfy. Raises SettingsError."""
 
 from pathlib import Path
 from typing import Annotated
@@ -66,10 +66,36 @@ class WebPushSettings(Struct, frozen=True, kw_only=True):
         return host == service or (service.startswith("*.") and host.endswith(service[1:]))
 
 
+class NtfySettings(Struct, frozen=True, kw_only=True):
+    """`[subscriptions.ntfy]`: a topic per area on an ntfy server (https://ntfy.sh), which anybody can follow.
+
+    server        address of the server
+    topics        area -> topic
+    token_file    access token of a server that demands one to publish
+    level         lowest severity
+    language      language of the texts
+    per_second    notices per second to the server
+    timeout       time to wait for the answer, in seconds
+    """
+
+    server: Annotated[str, Meta(pattern=r"^https?://[^/\s?#@]+$")] = "https://ntfy.sh"
+    topics: dict[str, Annotated[str, Meta(pattern=r"^[-_A-Za-z0-9]{1,64}$")]]
+    token_file: Path | None = None
+    level: Severity = Severity.MODERATE
+    language: Language = "nl"
+    per_second: Annotated[float, Meta(gt=0)] = 1.0
+    timeout: Annotated[float, Meta(gt=0, le=60)] = 10.0
+
+    def address_of(self, area: str) -> str:
+        """Return the address of an area's topic. Raises KeyError if the area has none."""
+        return f"{self.server}/{self.topics[area]}"
+
+
 class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     """`[subscriptions]`: residents subscribe to notices of peaks. Without the table nobody can.
 
     push                      notices in the browser; without it only e-mail
+    ntfy                      topics of areas on an ntfy server
     sender                    From address of the mails; empty: that of `[alerting.smtp]`
     mails_per_second          mails per second
     parallel_mails            mails that are sent at the same time
@@ -84,6 +110,7 @@ class SubscriptionSettings(Struct, frozen=True, kw_only=True):
     """
 
     push: WebPushSettings | None = None
+    ntfy: NtfySettings | None = None
     sender: str = ""
     mails_per_second: Annotated[float, Meta(gt=0)] = 10.0
     parallel_mails: Annotated[int, Meta(ge=1, le=64)] = 4

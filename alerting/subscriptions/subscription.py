@@ -34,6 +34,7 @@ class ContactKind(StrEnum):
 
     EMAIL = "email"
     PUSH = "push"
+    NTFY = "ntfy"  # the topic of an area, which anybody can follow; the settings name it
 
 
 class SubscribedPlace(Struct, frozen=True, kw_only=True):

@@ -11,25 +11,24 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
 
 from edge_agent import clock
-from edge_agent.sensor_models import UNNAMED, Inlet, find_model
+from edge_agent.sensor_models import Inlet, find_model
 from edge_agent.sensors.circumstance_flags import CircumstanceFlagger, Circumstances, add_humidity_flags
 from edge_agent.sensors.driver import RawReading
-from edge_agent.sensors.instruments import AmbientInstruments
+from edge_agent.sensors.instruments import AmbientInstruments, judge_post
 from edge_agent.sensors.posts import QUANTITIES, PostedValue, UnreadablePostError, decode
 from edge_agent.sensors.sensor import Reading, reading_at
-from edge_agent.wire import INVALID_FLAGS, Flag
+from edge_agent.wire import INVALID_FLAGS
 
 _LOG = logging.getLogger(__name__)
 _MAX_POST_BYTES = 16_384
 _MAX_READ_AWAY_BYTES = 1 << 20
-_EXTRAPOLATED = ("pm4", "pm10")
 
 
 class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="esp32"):
@@ -67,20 +66,6 @@ class Esp32Settings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="
     def endpoint(self) -> str:
         """The port on which it listens; no two sensors may share it."""
         return f"{self.host}:{self.port}"
-
-
-def judge_post(placed: Mapping[str, PostedValue]) -> RawReading:
-    """Posted values -> values and flags by the rows of their models. A refused value is None and a fault."""
-    values: dict[str, float | None] = {}
-    flags: dict[str, int] = {}
-    for name, posted in placed.items():
-        row = (posted.model or UNNAMED).measurement(posted.quantity)
-        values[name], flags[name] = row.judge(posted.value)
-        if posted.refusal is not None:
-            flags[name] |= Flag.SENSOR_FAULT
-        if posted.quantity in _EXTRAPOLATED:
-            flags[name] |= Flag.SIZE_EXTRAPOLATED
-    return RawReading(values=values, flags=flags)
 
 
 class _JudgedPost(NamedTuple):

@@ -2,16 +2,19 @@
 
 The rule (ADR 101): never a heated inlet or the inside of a housing; then the instrument that the operator names; then
 the order of the table of sensor models. A worse instrument does not replace a better one while the agent runs. A
-missing value is then a gap, and not a step to another instrument.
+missing value is then a gap, and not a step to another instrument. Then judge each value by the row of its model.
 """
 
 import logging
 from collections.abc import Iterable, Mapping
 
-from edge_agent.sensor_models import AMBIENT_ORDER, Inlet, SensorModel, instrument_property
+from edge_agent.sensor_models import AMBIENT_ORDER, UNNAMED, Inlet, SensorModel, instrument_property
+from edge_agent.sensors.driver import RawReading
 from edge_agent.sensors.posts import PostedValue
+from edge_agent.wire import Flag
 
 _LOG = logging.getLogger(__name__)
+_EXTRAPOLATED = ("pm4", "pm10")
 
 
 class AmbientInstruments:
@@ -41,3 +44,17 @@ class AmbientInstruments:
         if present is None or AMBIENT_ORDER.index(model.name) < AMBIENT_ORDER.index(present):
             self.choices[quantity] = model.name
             _LOG.info("%s of the ambient air comes from %s now", quantity, model.title)
+
+
+def judge_post(placed: Mapping[str, PostedValue]) -> RawReading:
+    """Posted values -> values and flags by the rows of their models. A refused value is None and a fault."""
+    values: dict[str, float | None] = {}
+    flags: dict[str, int] = {}
+    for name, posted in placed.items():
+        row = (posted.model or UNNAMED).measurement(posted.quantity)
+        values[name], flags[name] = row.judge(posted.value)
+        if posted.refusal is not None:
+            flags[name] |= Flag.SENSOR_FAULT
+        if posted.quantity in _EXTRAPOLATED:
+            flags[name] |= Flag.SIZE_EXTRAPOLATED
+    return RawReading(values=values, flags=flags)

@@ -36,6 +36,7 @@ _AIRROHR_QUANTITIES = {
     "co2_ppm": ("co2", same),
     "noise_LAeq": ("sound_laeq", same),
 }
+_HPM_QUANTITIES = {"P1": "pm2_5", "P2": "pm10"}  # the firmware names these two the other way round than all others
 QUANTITIES = tuple(UNNAMED.measurements)
 
 
@@ -52,6 +53,7 @@ class Refusal(StrEnum):
     UNKNOWN_INSTRUMENT = "of an instrument that edge_agent/sensor_models.toml lacks"
     UNKNOWN_UNIT = "in an unit that is not read"
     REPEATED = "named twice in one post"
+    COUNTERS_DISAGREE = "contradicted by the second counter of the same air"
 
 
 class PostedValue(NamedTuple):
@@ -84,7 +86,7 @@ class _Repeated:
 
 def decode(body: bytes) -> Post:
     """Read a post. Raises only UnreadablePostError."""
-    content = _parse_json(_decode_text(body))
+    content = parse_json(body)
     try:
         return _read_senml(content) if isinstance(content, list) else _read_airrohr(content)
     except ValueError as error:
@@ -101,8 +103,12 @@ def _decode_text(body: bytes) -> str:
         return body.decode("latin-1")
 
 
-def _parse_json(text: str) -> object:
-    """JSON, and what boards write that is nearly JSON: nan, 1e400, a word without quotes, or nothing for a value."""
+def parse_json(body: bytes) -> object:
+    """JSON, and what boards write that is nearly JSON: nan, 1e400, a word without quotes, or nothing for a value.
+
+    Raises UnreadablePostError.
+    """
+    text = _decode_text(body)
     try:
         return _load_json(text)
     except (ValueError, RecursionError):
@@ -158,7 +164,7 @@ def _read_senml(records: list[Any]) -> Post:
             values += _read_senml_record(record, base)
         else:
             unnamed += 1
-    return Post(sender=(sender or "").rstrip(":/"), values=tuple(_mark_repeated(values)), unnamed=unnamed)
+    return Post(sender=(sender or "").rstrip(":/"), values=tuple(mark_repeated(values)), unnamed=unnamed)
 
 
 def _read_senml_record(record: Mapping[str, Any], base: _Base) -> Iterator[PostedValue]:
@@ -167,8 +173,8 @@ def _read_senml_record(record: Mapping[str, Any], base: _Base) -> Iterator[Poste
     if quantity in QUANTITIES:
         unit = str(record.get("u", base.unit))
         convert = find_conversion(unit, quantity) if unit else same
-        model = _find_instrument(instrument, quantity) if instrument else UNNAMED
-        yield _read_value(name, quantity, model, record.get("v"), convert=convert, base_value=base.value)
+        model = find_instrument(instrument, quantity) if instrument else UNNAMED
+        yield read_value(name, quantity, model, record.get("v"), convert=convert, base_value=base.value)
 
 
 def _read_airrohr(content: object) -> Post:
@@ -182,7 +188,7 @@ def _read_airrohr(content: object) -> Post:
     named = [item for item in items if isinstance(item, dict) and isinstance(item.get("value_type"), str)]
     matches = [(item, _AIRROHR_NAME.fullmatch(item["value_type"])) for item in named]
     values = [_read_airrohr_item(match, item.get("value")) for item, match in matches if match is not None]
-    return Post(sender=sender, values=tuple(_mark_repeated(values)), unnamed=len(items) - len(named))
+    return Post(sender=sender, values=tuple(mark_repeated(values)), unnamed=len(items) - len(named))
 
 
 def _read_name(value: object, key: str) -> str:
@@ -193,16 +199,19 @@ def _read_name(value: object, key: str) -> str:
 
 def _read_airrohr_item(match: re.Match[str], value: object) -> PostedValue:
     quantity, convert = _AIRROHR_QUANTITIES[match[2]]
+    if match[1] == "HPM":
+        quantity = _HPM_QUANTITIES.get(match[2], quantity)
     # P1 and P2 without an instrument are particles that a PPD42NS counted: no mass, and no row in the table
-    return _read_value(match[0], quantity, _find_instrument(match[1] or "DHT22", quantity), value, convert=convert)
+    return read_value(match[0], quantity, find_instrument(match[1] or "DHT22", quantity), value, convert=convert)
 
 
-def _find_instrument(name: str, quantity: str) -> SensorModel | None:
+def find_instrument(name: str, quantity: str) -> SensorModel | None:
+    """The model that a board calls so, if a post may name it and it measures this quantity."""
     model = find_model(name)
     return model if model is not None and model.posted and quantity in model.measurements else None
 
 
-def _read_value(
+def read_value(
     name: str,
     quantity: str,
     model: SensorModel | None,
@@ -211,11 +220,15 @@ def _read_value(
     convert: Conversion | None,
     base_value: object = 0.0,
 ) -> PostedValue:
+    """A value of JSON -> the value in the unit of its quantity, or the reason why there is none.
+
+    model: None if the table has no row; convert: None if the unit is not read.
+    """
     if model is None:
         return PostedValue(name, quantity, model, None, Refusal.UNKNOWN_INSTRUMENT)
     if convert is None:
         return PostedValue(name, quantity, model, None, Refusal.UNKNOWN_UNIT)
-    number, base = parse(value), parse(base_value)
+    number, base = parse_number(value), parse_number(base_value)
     if isinstance(number, Refusal) or isinstance(base, Refusal):
         return PostedValue(name, quantity, model, None, number if isinstance(number, Refusal) else Refusal.NOT_A_NUMBER)
     converted = convert(round(base + number, 9) if base else number)
@@ -225,7 +238,7 @@ def _read_value(
     return PostedValue(name, quantity, model, converted)
 
 
-def parse(value: object) -> float | Refusal:
+def parse_number(value: object) -> float | Refusal:
     """A value of JSON -> a finite number, or the reason why it is none. Text is read as boards write numbers."""
     if value is None or value == "":
         return Refusal.NO_VALUE
@@ -242,7 +255,7 @@ def parse(value: object) -> float | Refusal:
     return number if math.isfinite(number) else Refusal.TOO_LARGE
 
 
-def _mark_repeated(values: list[PostedValue]) -> Iterator[PostedValue]:
+def mark_repeated(values: Sequence[PostedValue]) -> Iterator[PostedValue]:
     """One quantity of one instrument that comes again: the first value counts, and the others are refused."""
     seen_sources: set[tuple[str, str]] = set()
     for value in values:

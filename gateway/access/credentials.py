@@ -10,8 +10,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
-# argon2id in one lane, so that a check keeps to one core. The work is that of RFC 9106 for small memory (3 passes over
-# 64 MiB), as 4 passes over 46 MiB, the memory that OWASP recommends: one check leaves room on a small gateway.
+# argon2id in one lane, so that a check keeps to one core. The work is that of RFC 9106 for small memory, 3 passes over
+# 64 MiB. It is done as 4 passes over 46 MiB, the memory that OWASP recommends: a check leaves room on a small gateway.
 _HASHER = PasswordHasher(time_cost=4, memory_cost=46 * 1024, parallelism=1)
 _STEP_SECONDS = 30  # validity of one code (RFC 6238)
 _MIN_PASSWORD_LENGTH = 12  # characters; length matters most (NIST SP 800-63B)

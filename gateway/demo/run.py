@@ -59,7 +59,7 @@ def run(options: Options) -> int:
     """Run until Ctrl-C or `duration`; then print the reconciliation as one line of JSON. Returns the exit code."""
     if is_port_open(_HOST, options.port):
         raise StartError(f"port {options.port} is in use: give another with --port")
-    with _open_folder(options.data_dir) as folder, ExitStack() as stack:
+    with open_folder(options.data_dir) as folder, ExitStack() as stack:
         demo = Demo(options, folder, stack)
         demo.start()
         demo.watch()
@@ -69,7 +69,8 @@ def run(options: Options) -> int:
 
 
 @contextlib.contextmanager
-def _open_folder(data_dir: Path | None) -> Iterator[Path]:
+def open_folder(data_dir: Path | None) -> Iterator[Path]:
+    """The demo's folder; without `data_dir` one that is removed afterwards. Raises StartError."""
     if data_dir is not None:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,10 @@ def _open_folder(data_dir: Path | None) -> Iterator[Path]:
 
 
 class Demo:
-    """Everything that runs, in the order in which it was started."""
+    """Everything that runs, in the order in which it was started.
+
+    After `start`: `dsn` of the database, `mailbox_url` of the page with the mails, `login` of the inspector.
+    """
 
     def __init__(self, options: Options, folder: Path, stack: ExitStack) -> None:
         self._options, self._folder, self._stack = options, folder, stack
@@ -93,7 +97,7 @@ class Demo:
         self._agents: dict[str, Child] = {}
         self._agent_restarts: dict[str, float] = {}  # earliest next one, monotonic seconds
         self._gateway: Child | None = None
-        self._login: InspectorLogin | None = None
+        self.login: InspectorLogin | None = None
 
     def start(self) -> None:
         """Past, broker, database, schema, registry, mailbox, gateway, nodes."""
@@ -107,18 +111,19 @@ class Demo:
         self._print("starting broker and database ...")
         broker = self._stack.enter_context(Broker(self._folder))
         postgres = self._stack.enter_context(Postgres(self._folder))
-        self._dsn = postgres.create_database("piekwacht")
-        migrate(self._dsn)
+        self.dsn = postgres.create_database("piekwacht")
+        migrate(self.dsn)
         mailbox = self._stack.enter_context(Mailbox(self._received.append))
-        self._mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
+        self.mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
         nodes.write_agent_settings(self._nodes, self._describe_sensors(demo_stations), broker.settings, signer.verifier)
-        config.enrol_nodes(self._dsn, self._nodes)
-        self._login = create_login(self._dsn, config.AREA)
+        config.enrol_nodes(self.dsn, self._nodes)
+        self._past.date_installations(self.dsn)
+        self.login = create_login(self.dsn, config.AREA)
         self._config_path = config.write_settings(
             self._folder / "piekwacht.toml",
-            dsn=self._dsn,
+            dsn=self.dsn,
             broker=broker.settings,
             key_file=self._folder / "gateway.key",
             api_port=self._options.port,
@@ -181,7 +186,7 @@ class Demo:
             agent.stop()
         self._wait_for_deliveries(timeout=10)
         logs = {node.id: node.readings_log for node in self._nodes}
-        result = reconciliation.reconcile(self._dsn, logs, live=self._options.live, past=self._past.logs())
+        result = reconciliation.reconcile(self.dsn, logs, live=self._options.live, past=self._past.logs())
         if self._gateway is not None:
             self._gateway.stop()
         return result
@@ -222,7 +227,7 @@ class Demo:
 
     def _wait_for_deliveries(self, timeout: float) -> None:
         deadline = time.monotonic() + timeout
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
             while time.monotonic() < deadline:
                 ((waiting_count,),) = connection.execute(_QUERIES["count_waiting_deliveries"]).fetchall()
                 if waiting_count == 0:
@@ -231,23 +236,24 @@ class Demo:
 
     def load_state(self) -> DemoState:
         """Return what a screen shows now."""
-        return load_state(self._dsn, address=self._address, received=list(self._received), login=self._login)
+        return load_state(self.dsn, address=self.address, received=list(self._received), login=self.login)
 
     @property
-    def _address(self) -> str:
+    def address(self) -> str:
+        """The address of the site, without a slash at its end."""
         return f"http://{_HOST}:{self._options.port}"
 
     def _describe_addresses(self) -> list[str]:
         lines = [
-            f"map: {self._address}/",
-            f"mailbox: {self._mailbox_url}",
-            f"API: {self._address}/api/v1/stations",
-            f"metrics: {self._address}/metrics",
+            f"map: {self.address}/",
+            f"mailbox: {self.mailbox_url}",
+            f"API: {self.address}/api/v1/stations",
+            f"metrics: {self.address}/metrics",
         ]
-        if self._login is not None:
-            login = self._login
+        if self.login is not None:
+            login = self.login
             lines += [
-                f"inspector: {self._address}/inspector  name {login.name}  password {login.password}",
+                f"inspector: {self.address}/inspector  name {login.name}  password {login.password}",
                 f"the inspector's code now: {login.code_at(datetime.now(UTC))}; for an authenticator app: {login.uri}",
             ]
         return lines

@@ -218,7 +218,10 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Everything of one dossier. The period is [start, end), UTC."""
+    """Everything of one dossier. The period is [start, end), UTC.
+
+    `plume_events`: all events of the plume that the event of the dossier belongs to, itself too.
+    """
 
     request: DossierRequest
     registry: PublicRegistry
@@ -235,6 +238,7 @@ class Contents:
     installations: Sequence[Installation]
     configurations: Sequence[NodeConfiguration]
     copies: Sequence[NodeCopy]
+    plume_events: Sequence[Event] = ()
     evidence: Mapping[str, bytes] = field(default_factory=dict)
     detections: Mapping[str, bytes] = field(default_factory=dict)
     policy: str | None = None
@@ -274,5 +278,6 @@ class Contents:
         """The newest moment of anything in it: the same data give the same dossier, whenever it is made."""
         moments = [event.changed_at for event in self.events]
         moments += [step.at for event in self.events if event.case_record for step in event.case_record.steps]
+        moments += [datetime.fromisoformat(event.changed_at) for event in self.plume_events]
         moments += [batch.committed_at for batch in self.batches]
         return max(moments, default=self.end)

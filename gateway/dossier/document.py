@@ -245,6 +245,9 @@ class DossierDocument:
         if self.is_event:
             address = f"{self._public_url}/{self._formats.language}/events/{contents.events[0].document.id}"
             yield f"{texts['check_page']}: {address}"
+            if contents.plume_events:
+                plume = contents.plume_events[0].plume
+                yield f"{texts['check_plume']}: {self._public_url}/{self._formats.language}/plumes/{plume}"
 
 
 def _format_utc_period(start: datetime, end: datetime) -> str:

@@ -4,6 +4,7 @@ import base64
 
 from msgspec import Struct
 
+from gateway.api.data.area_base import load_bases
 from gateway.api.pages.event_map import draw_event_map
 from gateway.api.pages.formats import Formats
 from gateway.dossier.contents import Contents
@@ -14,7 +15,12 @@ _MAP_STYLE = (
     "<style>text{font:12px 'DejaVu Sans',sans-serif;fill:#3c4540}.sector{fill:#1d4d3a;opacity:.16}"
     ".wind{stroke:#1d4d3a;stroke-width:3}.head{fill:#1d4d3a}.here{fill:#a3123a;stroke:#fff;stroke-width:2}"
     ".rose{fill:#e08a3c;stroke:#3c4540}.other{fill:#fff;stroke:#3c4540}.site{fill:#3c4540}"
-    ".bar{fill:none;stroke:#3c4540;stroke-width:1.5}</style>"
+    ".bar{fill:none;stroke:#3c4540;stroke-width:1.5}"
+    # the base map: the colours of map.css
+    ".base{fill:none;stroke:none;stroke-linejoin:round}.base.sea{fill:#c4dde9}.base.water{fill:#a9cfe2}"
+    ".base.green{fill:#dde8d0}.base.built{fill:#e6dfd3}.base.site{fill:#cdbfd4;stroke:#7d6a88;stroke-width:1.5}"
+    ".base.pier{stroke:#b9b2a3;stroke-width:2}.base.rail{stroke:#8b8680;stroke-width:1.2;stroke-dasharray:6 3}"
+    ".base.road{stroke:#c9bfae;stroke-width:2}.base.motorway{stroke:#d98f3d;stroke-width:2.5}</style>"
 )
 
 
@@ -29,7 +35,8 @@ class Images(Struct, frozen=True, kw_only=True):
 def draw_images(contents: Contents, formats: Formats) -> Images:
     """Draw every figure."""
     is_event = isinstance(contents.request, EventRequest)
-    event_map = draw_event_map(formats, contents.events[0].document) if is_event else ""
+    base = load_bases().get(contents.area.id)
+    event_map = draw_event_map(formats, contents.events[0].document, base) if is_event else ""
     start, end = contents.start, contents.end
     return Images(
         curves=[_to_address(draw_curve(chapter, start, end, formats)) for chapter in contents.chapters],

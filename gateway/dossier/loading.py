@@ -181,12 +181,17 @@ async def _load_records(snapshot: Snapshot, contents: Contents) -> Contents:
         "select_events_around",
         {"area": contents.area.id, **span, "limit": _MAX_EVENTS},
     )
+    plume = contents.events[0].document.plume if isinstance(contents.request, EventRequest) else None
+    plume_events = await snapshot.fetch(
+        partial(event_from_columns, ""), "select_plume_events", {"plume": plume, "limit": _MAX_EVENTS}
+    )
     own_ids = {event.document.id for event in contents.events}
     silences = await snapshot.fetch(Silence, "select_silences", {**span, "limit": _MAX_EVENTS})
     return replace(
         contents,
         batches=batches,
         around=[event for event in around if event.id not in own_ids],
+        plume_events=plume_events,
         silences=_find_matching_silences(contents, silences),
         installations=await snapshot.fetch(Installation, "select_installations", {"station": contents.station.id}),
         configurations=await snapshot.fetch(NodeConfiguration, "select_configurations", nodes),

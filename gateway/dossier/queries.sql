@@ -34,6 +34,15 @@ FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p
 WHERE e.area_id = %(area)s AND e.onset < %(end)s AND coalesce(e.ended_at, 'infinity') > %(start)s
 ORDER BY e.onset, e.id LIMIT %(limit)s
 
+-- name: select_plume_events
+-- The events of a plume, with the columns of `select_events` of the API.
+SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
+       e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
+       e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
+       e.merged_into, e.around, e.plume_id AS plume
+FROM event e JOIN station s ON s.id = e.station_id JOIN observed_property p ON p.id = e.property_id
+WHERE e.plume_id = %(plume)s ORDER BY e.onset, e.id LIMIT %(limit)s
+
 -- name: select_batches
 -- The signed batches with a reading of these datastreams in a period. An empty payload was deleted by retention.
 SELECT b.node_id AS node, b.incarnation, b.seq AS number, b.sha256, b.payload, b.clock, b.hist AS late, b.received_at,

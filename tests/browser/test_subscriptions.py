@@ -112,3 +112,56 @@ async def test_the_service_worker_shows_a_notice_once(browser, pages):
     )
     assert ids == ["/notices/n1", "/notices/n2"]
     await context.close()
+
+
+@pytest.mark.parametrize("names_both", [True, False])
+async def test_the_service_worker_reports_an_endpoint_that_changed(browser, pages, names_both):
+    """No test can make Chromium change an endpoint, so the worker gets the event from the test."""
+    address, database, _ = pages
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"{address}/nl/waarschuw-mij")
+    await page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    keys = [await make_browser_keys(page), await make_browser_keys(page)]
+    fields = {"place": "area:ijmond", "property": "", "level": "minor", "cadence": "at_once"}
+    former, renewed = (f"https://fcm.googleapis.com/fcm/send/{name}" for name in ("former", "renewed"))
+    answer = await page.request.post(
+        f"{address}/nl/waarschuw-mij/browser", data={"endpoint": former, "keys": keys[0], "fields": fields}
+    )
+    assert answer.status == 201, await answer.text()
+    (worker,) = context.service_workers
+    stored = json.dumps({"endpoint": former, "key": "AAAA"})
+    await worker.evaluate(
+        "t => caches.open('piekwacht-endpoint').then((c) => c.put('/endpoint', new Response(t)))", stored
+    )
+    await worker.evaluate(
+        """async ([former, renewed, keys, namesBoth]) => {
+          const event = new ExtendableEvent("pushsubscriptionchange");
+          event.oldSubscription = namesBoth ? { endpoint: former } : null;
+          event.newSubscription = { toJSON: () => ({ endpoint: renewed, keys }) };
+          self.dispatchEvent(event);
+        }""",
+        [former, renewed, keys[1], names_both],
+    )
+    for _ in range(50):
+        if fetch_rows(database, "SELECT address FROM subscriptions.contact") == [(renewed,)]:
+            break
+        await page.wait_for_timeout(100)
+    assert fetch_rows(database, "SELECT address FROM subscriptions.contact") == [(renewed,)]
+    remembered = "caches.open('piekwacht-endpoint').then((c) => c.match('/endpoint')).then((r) => r.json())"
+    assert (await page.evaluate(remembered))["endpoint"] == renewed
+    await context.close()
+
+
+async def make_browser_keys(page):
+    """Keys as a browser makes them for a subscription."""
+    return await page.evaluate(
+        """async () => {
+          const pair = await crypto.subtle.generateKey({ name: "ECDH", namedCurve: "P-256" }, true, ["deriveBits"]);
+          const encode = (buffer) =>
+            btoa(String.fromCharCode(...new Uint8Array(buffer)))
+              .replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+          const secret = crypto.getRandomValues(new Uint8Array(16));
+          return { p256dh: encode(await crypto.subtle.exportKey("raw", pair.publicKey)), auth: encode(secret) };
+        }"""
+    )

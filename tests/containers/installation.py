@@ -16,7 +16,7 @@ from tests.containers.docker import Docker
 from tests.containers.images import ROOT
 
 PARTS = (
-    *("database", "broker", "public-broker", "gateway", "api", "alerting", "evaluation", "web"),
+    *("database", "broker", "public-broker", "gateway", "api", "alerting", "evaluation", "subscriptions", "web"),
     *("prometheus", "alertmanager"),
 )
 # What a trial has other than an operator: ports.
@@ -35,6 +35,12 @@ driver = "simulated"
 interval_seconds = 1
 properties = ["pm2_5", "pm10"]
 """
+
+
+def enable_optional_tables(text: str) -> str:
+    """The settings with the tables that are comments in the release: an operator removes these signs."""
+    tables = text[text.index("# [subscriptions]") :].replace("\n# ", "\n").removeprefix("# ")
+    return text[: text.index("# [subscriptions]")].replace("# [selftest]", "[selftest]") + tables
 
 
 class Installation:
@@ -66,7 +72,7 @@ class Installation:
         (self.home / ".env").write_text(_ENV)
         (self.home / "trial.yaml").write_text(_TEST_OVERRIDES)
         settings = self.home / "piekwacht.toml"
-        settings.write_text(settings.read_text().replace("# [selftest]", "[selftest]"))
+        settings.write_text(enable_optional_tables(settings.read_text()))
         command = [self.home / "prepare", "localhost"]
         process = subprocess.run(command, env=self.docker.environment, capture_output=True, text=True)
         assert process.returncode == 0, process.stderr
@@ -94,7 +100,16 @@ class Installation:
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """`docker compose ...` in the installation's folder."""
-        files = ("--file", "compose.yaml", "--file", "trial.yaml", "--profile", "evaluation")
+        files = (
+            "--file",
+            "compose.yaml",
+            "--file",
+            "trial.yaml",
+            "--profile",
+            "evaluation",
+            "--profile",
+            "subscriptions",
+        )
         return self.docker.run("compose", *files, *arguments, cwd=self.home, check=check)
 
     def states(self) -> dict[str, str]:
@@ -112,6 +127,11 @@ class Installation:
     def get(self, path: str, **values: Any) -> httpx.Response:
         """From outside, through the web's door; its certificate is one that Caddy made for localhost."""
         return httpx.get(f"https://localhost:{self.port('web', 443)}{path}", params=values, verify=False)
+
+    def post(self, path: str, fields: dict[str, str]) -> httpx.Response:
+        """A form, as a browser sends it from a page of the site."""
+        address = f"https://localhost:{self.port('web', 443)}{path}"
+        return httpx.post(address, data=fields, headers={"Sec-Fetch-Site": "same-origin"}, verify=False)
 
     def log(self, part: str) -> str:
         return self.compose("logs", "--no-color", "--no-log-prefix", part)

@@ -10,7 +10,7 @@ from gateway.system.child_process import Child
 from tests.containers.installation import PARTS, Installation
 
 pytestmark = [pytest.mark.containers, pytest.mark.slow, pytest.mark.timeout(1800)]
-OURS = ("gateway", "api", "alerting", "evaluation")
+OURS = ("gateway", "api", "alerting", "evaluation", "subscriptions")
 _BOUNDS = """
 import os
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -79,6 +79,16 @@ def test_a_reading_goes_from_a_node_to_the_map(installation, node):
     for observed_property in ("pm2_5", "pm10"):
         installation.wait_until(lambda of=observed_property: source(installation, of) == "ijm-001", 30)
     assert node.running
+
+
+def test_residents_can_subscribe_by_mail_and_in_the_browser(installation):
+    form = installation.get("/nl/waarschuw-mij")
+    assert form.status_code == 200
+    public_key = (installation.home / "secrets/vapid.public").read_text().strip()
+    assert f'data-key="{public_key}"' in form.text
+    fields = {"place": "area:ijmond", "level": "moderate", "cadence": "at_once", "email": "bewoner@example.org"}
+    answer = installation.post("/nl/waarschuw-mij", fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/nl/waarschuw-mij/verzonden")
 
 
 def test_a_gateway_that_is_killed_comes_back_and_nothing_is_lost(installation, node):

@@ -73,7 +73,8 @@ def contents(dsn):
     """Return every row of every table as text, and the last value of every sequence."""
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname IN ('public', 'alerting')"
+            """SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
+               WHERE schemaname IN ('public', 'alerting', 'subscriptions')"""
         ).fetchall()
         rows = {
             table: connection.execute(f"SELECT t::text FROM {table} t ORDER BY 1").fetchall() for (table,) in tables
@@ -139,3 +140,23 @@ def test_old_dumps_are_deleted_and_the_newest_stays(run, backups, filled_databas
     assert old.name not in names
     assert other.name in names
     assert len(names) == 3
+
+
+def test_the_key_of_notices_in_browsers_is_copied_for_one_reader(run, backups, filled_database, tmp_path):
+    key = tmp_path / "vapid.pem"
+    key.write_text("a key")
+    for _ in range(2):  # a copy is there already the second time
+        result = run("backup", PIEKWACHT_DSN=filled_database, PIEKWACHT_VAPID_KEY=str(key))
+        assert result.returncode == 0, result.stderr
+    copy = backups / "vapid.pem"
+    assert copy.read_text() == "a key"
+    assert copy.stat().st_mode & 0o077 == 0
+    assert not list(backups.glob("*.part"))
+
+
+def test_a_key_that_cannot_be_copied_fails_the_backup_and_names_the_remedy(run, backups, filled_database, tmp_path):
+    (tmp_path / "vapid.pem").mkdir()  # root reads every file, but cp no folder
+    result = run("backup", PIEKWACHT_DSN=filled_database, PIEKWACHT_VAPID_KEY=str(tmp_path / "vapid.pem"))
+    assert result.returncode == 1
+    assert "chown piekwacht" in result.stderr
+    assert len(list(backups.glob("*.dump"))) == 1

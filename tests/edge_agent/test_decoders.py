@@ -29,8 +29,7 @@ from edge_agent.sensors import (
     sps30,
     wind,
 )
-from edge_agent.sensors.esp32 import judge_post
-from edge_agent.sensors.instruments import AmbientInstruments
+from edge_agent.sensors.instruments import AmbientInstruments, judge_post
 from edge_agent.sensors.judgement import ReadingJudge
 from edge_agent.wire import Flag
 from tests.edge_agent import fakes

@@ -14,8 +14,8 @@ from edge_agent.configuration import ConfigurationError
 from edge_agent.sampler import Sampler
 from edge_agent.sensor_models import MODELS, Inlet
 from edge_agent.sensors import posts
-from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings, judge_post
-from edge_agent.sensors.instruments import AmbientInstruments
+from edge_agent.sensors.esp32 import Esp32Sensor, Esp32Settings
+from edge_agent.sensors.instruments import AmbientInstruments, judge_post
 from edge_agent.wire import INVALID_FLAGS, Flag
 from gateway.model.properties import PROPERTIES
 from gateway.system.child_process import find_free_port
@@ -235,7 +235,7 @@ def test_each_instrument_has_one_name_whatever_else_is_on_the_board(pairs):
 
 @given(st.text(max_size=20) | st.floats() | st.integers() | st.none() | st.booleans() | st.lists(st.integers()))
 def test_a_value_of_any_kind_is_a_finite_number_or_has_a_reason(value):
-    number = posts.parse(value)
+    number = posts.parse_number(value)
     assert isinstance(number, posts.Refusal) or -1.8e308 < number < 1.8e308
     assert posts.decode(json.dumps([{"bn": "a"}, {"n": "pm1", "v": value}]).encode()).values[0].quantity == "pm1"
 

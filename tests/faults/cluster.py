@@ -166,6 +166,13 @@ hold_seconds = 2.0
                 value[:3],
             ).fetchall()
 
+    def read_logs(self) -> str:
+        """Return the end of the log of each process, and whether it runs."""
+        children = [*self.agents.values(), *([self.gateway] if self.gateway else [])]
+        tails = [f"{child.name}, running: {child.is_running}\n{child.read_log_tail(12)}" for child in children]
+        broker_log = (self.folder / "broker" / "broker.log").read_text()
+        return "\n".join([*tails, f"broker\n{broker_log[-2000:]}"])
+
     def finish_and_check(self, *, uncommitted: int = 0) -> None:
         """Let the nodes send everything, and compare the database with the oracle: nothing lost, nothing stored twice.
 

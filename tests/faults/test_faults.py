@@ -40,14 +40,17 @@ def test_seeded_kills_of_every_process_lose_and_double_nothing(open_folder, kill
             cluster.start_agent(node)
         wait_until(lambda: cluster.count_batches() > 5)
         slowest = 0.0
-        for _ in range(kills):
+        for number in range(kills):
             time.sleep(rng.uniform(0.2, 2.0))
             part = rng.choice(["gateway", "broker", "database", *cluster.ids])
             killed_nodes += part in cluster.ids
             before = cluster.count_batches()
             began = time.monotonic()
             cluster.restart(part)
-            wait_until(lambda before=before: cluster.count_batches() > before)
+            try:
+                wait_until(lambda before=before: cluster.count_batches() > before)
+            except AssertionError:
+                pytest.fail(f"no batch is stored 60 s after kill {number + 1}, of {part}\n{cluster.read_logs()}")
             slowest = max(slowest, time.monotonic() - began)
         cluster.finish_and_check(uncommitted=round(killed_nodes * 2 * _COMMIT))
     print(f"{kills} kills, {killed_nodes} of them nodes; slowest recovery {slowest:.1f} s")

@@ -77,6 +77,27 @@ def check_past(folder: Path) -> None:
         assert connection.execute("SELECT count(*) > 1000 FROM log_leaf").fetchone() == (True,)
 
 
+PAST_READING = """
+    SELECT d.station_id, d.property_id, o.observed_at FROM observation o JOIN datastream d ON d.id = o.datastream_id
+    WHERE o.observed_at < %(end)s AND o.flags = 0 ORDER BY o.observed_at, d.id LIMIT 1"""
+
+
+def verify_past_reading(folder: Path) -> str:
+    """Verify the oldest reading by its evidence from the site; return the state of the verdict."""
+    plan, configuration = PastFiles(folder=folder).read_plan(), settings.read(folder / "piekwacht.toml")
+    assert plan is not None
+    with psycopg.connect(configuration.database.dsn) as connection:
+        station, name, at = connection.execute(PAST_READING, {"end": plan.end}).fetchone()
+    address = f"http://127.0.0.1:{configuration.api.port}/api/v1/stations/{station}/evidence"
+    moment = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03}Z"
+    response = httpx.get(address, params={"property": name, "at": moment}, verify=False, timeout=30)
+    assert response.status_code == 200, response.text
+    file = folder / "past.piekwacht.json"
+    file.write_bytes(response.content)
+    command = [sys.executable, "-m", "gateway", "verify", "--json", str(file)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True).stdout)["verdict"]["state"]
+
+
 def find_ingesting_gateway(folder: Path) -> int | None:
     """Return the pid of the gateway once it is connected to the broker."""
     port = settings.read(folder / "piekwacht.toml").api.port
@@ -93,6 +114,7 @@ def test_the_demo_notifies_an_inspector_and_ctrl_c_ends_it_with_nothing_lost(ope
     wait_for_nodes(open_folder)
     wait_until(lambda: has_delivered_mail(open_folder), 90, "no mail was delivered")
     check_past(open_folder)
+    assert verify_past_reading(open_folder) != "false"
     demo.send_signal(signal.SIGINT)
     reconciliation = read_reconciliation(demo)
     assert reconciliation["lost"] == reconciliation["duplicates"] == 0

@@ -194,7 +194,7 @@ WHERE e.plume_id = ANY(%(plumes)s) GROUP BY e.plume_id ORDER BY e.plume_id
 
 -- name: select_alerts
 -- The public part of the notifications: the inspectorate's name and the kind of channel, never an address.
-SELECT o.id, o.event_id AS event, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
+SELECT o.id, o.event_id AS event, e.plume_id AS plume, o.revision, o.round AS reminder, e.area_id AS area, a.authority, e.station_id AS station,
        s.name AS station_name, e.property_id AS observed_property, p.unit, e.severity, e.onset, e.kind, e.peak, e.background,
        o.receiver,
        split_part(o.channel, ':', 1) AS channel, o.state, o.created_at, o.finished_at, r.addressees
@@ -219,6 +219,11 @@ WHERE (%(id)s::bigint IS NULL OR o.id = %(id)s)
   AND (%(end)s::timestamptz IS NULL OR o.created_at < %(end)s)
   AND (%(before)s::bigint IS NULL OR o.id < %(before)s)
 ORDER BY o.id DESC LIMIT %(limit)s
+
+-- name: select_raw_backgrounds
+-- Median of the hourly means of each datastream in a period: the background of a raw signal, whose number means nothing.
+SELECT m.datastream_id AS datastream, percentile_cont(0.5) WITHIN GROUP (ORDER BY m.mean) AS background
+FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m WHERE m.mean IS NOT NULL GROUP BY m.datastream_id
 
 -- name: summarise_completeness
 -- Per station, of the first property that it ever measured, in the whole hours since `start` and the hour of `end`: hours

@@ -88,7 +88,6 @@ def map_plume(
         )
         for station in plume.stations
     ]
-    web = f"{settings.public_url.rstrip('/')}/plumes/{plume.id}"
     return CapMessage(
         identifier=_identifier(f"plume-{plume.id}", number),
         sender=settings.email,
@@ -102,9 +101,7 @@ def map_plume(
             if age > 0
         ],
         infos=[
-            structs.replace(
-                info, response_type="Monitor", sender_name=settings.operator, contact=settings.contact, web=web
-            )
+            structs.replace(info, response_type="Monitor", sender_name=settings.operator, contact=settings.contact)
             for info in infos
         ],
     )

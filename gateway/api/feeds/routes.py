@@ -1,4 +1,4 @@
-"""`/feeds`: Atom and RSS of plumes and alerts, GeoJSON of the stations, CAP of one event or plume, CSV of today."""
+"""`/feeds`: Atom, RSS and JSON Feed of plumes and alerts, CSV of plumes and of today's means, GeoJSON, and CAP."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 
 from alerting.message.cap import build_cap
 from gateway.api.data.table_stream import write_minutes_of_stations
-from gateway.api.feeds import cap, syndication
+from gateway.api.feeds import cap, plume_table, syndication
 from gateway.api.http.parameters import AreaId, ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
@@ -30,6 +30,12 @@ router = APIRouter(prefix="/feeds", dependencies=[Depends(reject_unknown_paramet
 
 Lang = Annotated[Literal["nl", "en"], Query()]
 _MAX_ENTRIES = 50
+_MAX_ROWS = 1_000
+_FORMATS = {
+    "atom": ("application/atom+xml; charset=utf-8", syndication.build_atom),
+    "rss": ("application/rss+xml; charset=utf-8", syndication.build_rss),
+    "json": ("application/feed+json", syndication.build_json_feed),
+}
 _MAX_AGE = 10.0
 
 
@@ -64,7 +70,7 @@ def _build_alert_entry(view: View, root: str, alert: Alert) -> syndication.FeedE
     peak = f"{view.peak(alert.peak, alert.background, alert.unit)}, {view.averaging(alert.peak_averaging)}"
     return syndication.FeedEntry(
         id=f"{root}/api/v1/alerts/{alert.id}",
-        link=f"{root}/{view.language}/events/{alert.event}",
+        link=f"{root}/{view.language}/" + (f"plumes/{alert.plume}" if alert.plume else f"events/{alert.event}"),
         title=f"{alert.receiver}: {view.name_of(alert.observed_property)}, {alert.station_name}",
         text=f"{view.texts.get(alert.channel, alert.channel)}, {state}. {peak}, {view.date_time(alert.onset)}.",
         published=datetime.fromisoformat(alert.created_at),
@@ -149,16 +155,39 @@ async def get_today_csv(
     return StreamingResponse(parts, media_type=tables.MEDIA_TYPES[table_format], headers=headers)
 
 
+@router.get("/events.csv")
+async def get_plumes_csv(
+    request: Request,
+    area: AreaId = None,
+    format_: Annotated[Literal["csv", "csv-nl"], Query(alias="format")] = "csv",
+) -> Response:
+    """The newest thousand plumes as a table."""
+    latest_values, table_format = await get_latest_values(request), TableFormat(format_)
+    latest_values.check_parameters(area=area)
+    settings = request.app.state.settings
+    fetched = await plumes.fetch_plumes(request, _MAX_ROWS, PlumeFilters(area=area))
+    content = plume_table.write_plumes(
+        [item.document for item in fetched], settings.public_url.rstrip("/"), tables.DIALECTS[table_format]
+    )
+    headers = {
+        **attachment_headers(f"piekwacht-plumes-{legal_date(datetime.now(UTC))}", table_format),
+        "Cache-Control": f"public, max-age={_MAX_AGE:.0f}",
+        **licence_headers(settings),
+    }
+    return Response(content, media_type=tables.MEDIA_TYPES[table_format], headers=headers)
+
+
 @router.get("/{collection}.{format_}")
 async def get_feed(
     request: Request,
     collection: Literal["events", "alerts"],
-    format_: Literal["atom", "rss"],
+    format_: Literal["atom", "rss", "json"],
     lang: Lang = "nl",
     area: AreaId = None,
 ) -> Response:
     """The newest fifty plumes (`events`) or alerts."""
     settings = request.app.state.settings
+    media, build = _FORMATS[format_]
 
     async def make() -> bytes:
         view = build_view(request, lang, f"/{lang}", await get_latest_values(request))
@@ -172,7 +201,6 @@ async def get_feed(
             author=settings.operator,
             rights=LICENCE,
         )
-        return (syndication.build_atom if format_ == "atom" else syndication.build_rss)(feed, entries)
+        return build(feed, entries)
 
-    media = "application/atom+xml" if format_ == "atom" else "application/rss+xml"
-    return await respond_cached(request, make, max_age=_MAX_AGE, media=f"{media}; charset=utf-8")
+    return await respond_cached(request, make, max_age=_MAX_AGE, media=media)

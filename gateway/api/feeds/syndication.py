@@ -1,11 +1,14 @@
-"""Atom (RFC 4287) and RSS 2.0 from the same entries, with GeoRSS points. Pure."""
+"""Atom (RFC 4287), RSS 2.0 and JSON Feed 1.1 from the same entries, with GeoRSS points in the first two. Pure."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Any
 from xml.etree import ElementTree as ET
+
+from msgspec import json
 
 from gateway.model.timestamps import format_seconds
 
@@ -110,6 +113,37 @@ def _add_rss_item(channel: ET.Element, entry: FeedEntry) -> None:
 def _add_point(parent: ET.Element, entry: FeedEntry) -> None:
     if entry.point is not None:
         add_element(parent, f"{{{_GEORSS}}}point", f"{entry.point[0]:.3f} {entry.point[1]:.3f}")
+
+
+def build_json_feed(feed: Feed, entries: Sequence[FeedEntry]) -> bytes:
+    """The feed as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1). `_piekwacht` has what the format lacks."""
+    document = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": feed.home,
+        "feed_url": feed.url,
+        "language": feed.language,
+        "authors": [{"name": feed.author}],
+        "_piekwacht": {"licence": feed.rights},
+        "items": [_build_json_item(entry) for entry in entries],
+    }
+    return json.encode(document)
+
+
+def _build_json_item(entry: FeedEntry) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "id": entry.id,
+        "url": entry.link,
+        "title": entry.title,
+        "content_text": entry.text,
+        "date_published": format_seconds(entry.published),
+        "date_modified": format_seconds(entry.updated),
+    }
+    if entry.cap_link:
+        item["attachments"] = [{"url": entry.cap_link, "mime_type": "application/cap+xml"}]
+    if entry.point is not None:
+        item["_piekwacht"] = {"latitude": round(entry.point[0], 3), "longitude": round(entry.point[1], 3)}
+    return item
 
 
 def _last_updated(entries: Sequence[FeedEntry]) -> datetime:

@@ -10,16 +10,18 @@ from gateway.api.http.responses import respond
 
 router = APIRouter(prefix="/static", include_in_schema=False)
 _FOLDER = Path(__file__).parents[1] / "static"
+GUIDE_PICTURES = "guide"  # folder of the pictures of the guide for residents; a checkout has them in docs
+_CHECKOUT_PICTURES = Path(__file__).parents[3] / "docs" / "images" / "resident"
 _MAX_AGE = 300.0
 _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 def load_files() -> dict[str, Body]:
-    """Every file of the folder by its path; called once at start."""
+    """Every file of the folder by its path, and the pictures of the guide; called once at start."""
+    files = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.suffix != ".json"}
+    pictures = {f"{GUIDE_PICTURES}/{path.name}": path for path in _CHECKOUT_PICTURES.glob("*.png")}
     return {
-        path.relative_to(_FOLDER).as_posix(): Body(path.read_bytes()).compress_fully()
-        for path in _FOLDER.rglob("*")
-        if path.is_file() and path.suffix != ".json"
+        name: Body(path.read_bytes()).compress_fully() for name, path in (files | pictures).items() if path.is_file()
     }
 
 

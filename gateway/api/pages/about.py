@@ -11,6 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from gateway.api.data.database import Database, QueryValues
 from gateway.api.http.cache import TtlCache
+from gateway.api.pages.guide import read_guide
 from gateway.api.pages.renderer import View, ViewDependency, find_newest, respond_html
 from gateway.api.routes.detection import build_detection_figures, fetch_selftest_summary
 from gateway.api.schemas.detection import DetectionFigures
@@ -69,7 +70,7 @@ class DetectionRow:
 @router.get("/about")
 async def about(view: ViewDependency) -> HTMLResponse:
     """Method, sensors, uncertainty, reuse, makers and privacy."""
-    return respond_html(view, view.render(f"about.{view.language}.html"))
+    return respond_html(view, view.render(f"about.{view.language}.html", guide=read_guide(view.language)))
 
 
 @router.get("/status")

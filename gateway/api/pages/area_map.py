@@ -4,7 +4,7 @@ The page shows it until its script has drawn the live map, and always without Ja
 those of the live map (static/station_map.js). Pure but for the view's clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import cos, hypot, radians
@@ -13,9 +13,11 @@ from urllib.parse import quote
 from markupsafe import Markup, escape
 
 from gateway.api.data.area_base import AreaBase
-from gateway.api.data.area_wind import AreaWind, compute_area_wind
+from gateway.api.data.area_wind import AreaWind, compute_area_wind, read_station_wind
+from gateway.api.data.raw_backgrounds import RawBackgrounds
 from gateway.api.data.registry import AreaRow, StationRow
 from gateway.api.pages.base_drawing import Frame, Label, LabelPlacer, Project, draw_base, list_labels
+from gateway.api.pages.downwind import draw_sector
 from gateway.api.pages.event_map import describe_area_wind
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.observations import Minute
@@ -42,18 +44,27 @@ class _Marker:
     true_y: float
 
 
-def draw_area_maps(view: View, bases: dict[str, AreaBase], observed_property: str, peaking: set[str]) -> Markup:
-    """One SVG for each area that has stations. `peaking`: ids of stations with a peak that goes on."""
-    maps = [
-        _draw_area_map(view, area, bases.get(area.id), observed_property, peaking)
-        for area in view.registry.areas.values()
-    ]
+@dataclass(frozen=True, kw_only=True)
+class MapContent:
+    """Content of the maps.
+
+    `peaking`: stations with a peak that goes on. `plume_origins`: the leading station of each plume that goes on.
+    `backgrounds`: of raw signals.
+    """
+
+    observed_property: str
+    peaking: Collection[str]
+    plume_origins: Collection[str]
+    backgrounds: RawBackgrounds
+
+
+def draw_area_maps(view: View, bases: dict[str, AreaBase], content: MapContent) -> Markup:
+    """One SVG for each area that has stations."""
+    maps = [_draw_area_map(view, area, bases.get(area.id), content) for area in view.registry.areas.values()]
     return Markup("").join(maps)
 
 
-def _draw_area_map(
-    view: View, area: AreaRow, base: AreaBase | None, observed_property: str, peaking: set[str]
-) -> Markup:
+def _draw_area_map(view: View, area: AreaRow, base: AreaBase | None, content: MapContent) -> Markup:
     stations = [station for station in view.registry.stations.values() if station.area == area.id]
     if not stations:
         return Markup("")
@@ -70,13 +81,14 @@ def _draw_area_map(
     labels = _list_site_labels(view, area, project, frame)
     if base is not None:
         labels += list_labels(base, project, frame, _MAX_RANK)
-    title = f"{view.texts['map']}: {area.name}, {view.name_of(observed_property)}"
+    title = f"{view.texts['map']}: {area.name}, {view.name_of(content.observed_property)}"
     return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="area-map" viewBox="0 0 {_SIZE:.0f} {_SIZE:.0f}" role="group" aria-label="{escape(title)}">'
         + ("" if base is None else draw_base(base, project, frame))
         + "".join(placer.draw(label) for label in labels)
+        + "".join(_draw_sector(view, station, content, wind, max_age, project) for station in stations)
         + "".join(_draw_leader(marker) for marker in markers)
-        + "".join(_draw_marker(view, marker, observed_property, peaking) for marker in markers)
+        + "".join(_draw_marker(view, marker, content) for marker in markers)
         + ("" if wind is None else _draw_wind(view, wind))
         + "</svg>"
     )
@@ -132,6 +144,24 @@ def _list_site_labels(view: View, area: AreaRow, project: Project, frame: Frame)
     return labels
 
 
+def _draw_sector(  # noqa: PLR0917 - the facts of one drawing
+    view: View,
+    station: StationRow,
+    content: MapContent,
+    area_wind: AreaWind | None,
+    max_age: timedelta,
+    project: Project,
+) -> str:
+    """The sector of a plume from this station, with its own wind, else that of the area; empty without."""
+    if station.id not in content.plume_origins:
+        return ""
+    own_wind = read_station_wind(view.latest_values.windows.get(station.id, {}), view.now - max_age)
+    wind = own_wind or area_wind
+    if wind is None or wind.direction is None:
+        return ""
+    return draw_sector(station.latitude, station.longitude, wind.direction, wind.speed, project)
+
+
 def _draw_leader(marker: _Marker) -> str:
     if hypot(marker.x - marker.true_x, marker.y - marker.true_y) < 3:
         return ""
@@ -141,13 +171,14 @@ def _draw_leader(marker: _Marker) -> str:
     )
 
 
-def _draw_marker(view: View, marker: _Marker, observed_property: str, peaking: set[str]) -> str:
-    station = marker.station
+def _draw_marker(view: View, marker: _Marker, content: MapContent) -> str:
+    station, observed_property = marker.station, content.observed_property
     window = view.latest_values.windows.get(station.id, {}).get(observed_property)
     minute = None if window is None or view.has_no_data(window.minute.observed_at) else window.minute
-    is_peaking = station.id in peaking
+    is_peaking = station.id in content.peaking
+    background = content.backgrounds.get(station.id, {}).get(observed_property)
     css = _choose_class(minute, observed_property) + (" peaking" if is_peaking else "")
-    title = station.name if minute is None else f"{station.name}: {_describe(view, minute)}"
+    title = station.name if minute is None else f"{station.name}: {_describe(view, minute, background)}"
     link = f"{view.prefix}/stations/{quote(station.id)}"
     shape = (
         f'<rect x="{-_MARKER_RADIUS:.0f}" y="{-_MARKER_RADIUS:.0f}" width="{2 * _MARKER_RADIUS:.0f}" '
@@ -158,7 +189,7 @@ def _draw_marker(view: View, marker: _Marker, observed_property: str, peaking: s
     return (
         f'<a class="dot-link" href="{escape(link)}" aria-label="{escape(title)}">'
         f'<g class="station {css}" transform="translate({marker.x:.1f} {marker.y:.1f})"><title>{escape(title)}</title>'
-        f'{shape}<text y="4" text-anchor="middle">{_shorten(minute)}</text></g></a>'
+        f'{shape}<text y="4" text-anchor="middle">{_shorten(view, minute, background)}</text></g></a>'
     )
 
 
@@ -173,16 +204,18 @@ def _choose_class(minute: Minute | None, observed_property: str) -> str:
     return f"c{sum(mean >= step for step in row.colour_steps)}"
 
 
-def _shorten(minute: Minute | None) -> str:
-    """The number on a marker: a whole number, thousands as `31k`."""
+def _shorten(view: View, minute: Minute | None, background: float | None) -> str:
+    """The number on a marker: a whole number, thousands as `31k`; of a raw signal percents of its background."""
     if minute is None or minute.mean is None:
         return "–"
     mean = minute.mean
+    if view.is_raw_signal(minute.unit):
+        return f"{int(100 * mean / background + 0.5)}%" if background else "–"
     return f"{int(mean / _THOUSAND + 0.5)}k" if abs(mean) >= _THOUSAND else f"{int(mean + 0.5)}"
 
 
-def _describe(view: View, minute: Minute) -> str:
-    return f"{view.number(minute.mean)} {view.unit_of(minute.unit)}, {view.averaging(minute.averaging)}"
+def _describe(view: View, minute: Minute, background: float | None) -> str:
+    return f"{view.level(minute.mean, minute.unit, background)}, {view.averaging(minute.averaging)}"
 
 
 def _draw_wind(view: View, wind: AreaWind) -> str:

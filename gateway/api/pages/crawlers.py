@@ -7,10 +7,11 @@ from xml.sax.saxutils import escape
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 
+from gateway.api.pages.guide import TOPICS
 from gateway.api.pages.renderer import ViewDependency
 
 root_router = APIRouter()
-_PAGES = ("", "events", "status", "about", "developers")
+_PAGES = ("", "events", "status", "about", "guide", *(f"guide/{topic}" for topic in TOPICS), "developers")
 _LANGUAGES = ("nl", "en")
 
 

@@ -92,6 +92,12 @@ class Formats:
         """A peak with its unit; of a raw signal its share or multiple of the background."""
         return vocabulary.format_peak(peak, background, unit, self.language)
 
+    def level(self, value: float | None, unit: str, background: float | None) -> str:
+        """A value with its unit; of a raw signal its share of the background, and a dash without a background."""
+        if value is None or not self.is_raw_signal(unit):
+            return f"{self.number(value)} {self.unit_of(unit)}".strip() if value is not None else "–"
+        return self.peak(value, background, unit) if background else "–"
+
     def is_raw_signal(self, unit: str) -> bool:
         """Whether a number in that unit means nothing without its background."""
         return unit in vocabulary.ARBITRARY_UNITS

@@ -1,5 +1,6 @@
 """`/`: the answer for a place, the map and the list of all stations. `/widget/{id}`: one station, for other sites."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -7,10 +8,13 @@ from fastapi.responses import HTMLResponse
 from msgspec import to_builtins
 
 from alerting.vocabulary import UNIT_SYMBOLS
+from gateway.api.data.database import Database
 from gateway.api.data.gazetteer import Gazetteer
+from gateway.api.data.raw_backgrounds import RawBackgrounds, fetch_raw_backgrounds
 from gateway.api.data.registry import PublicRegistry
+from gateway.api.http.cache import TtlCache
 from gateway.api.http.parameters import ItemId
-from gateway.api.pages.area_map import draw_area_maps
+from gateway.api.pages.area_map import MapContent, draw_area_maps
 from gateway.api.pages.first_screen import choose_first_screen, fetch_situations
 from gateway.api.pages.map_layers import describe_map_layers, list_colour_steps
 from gateway.api.pages.moment import fetch_minute, fetch_past_situations, look_back, read_moment
@@ -27,6 +31,7 @@ from gateway.model.timestamps import format_instant
 router = APIRouter()
 PlaceText = Annotated[str, Query(max_length=200)]
 _MAX_INLINE_SITUATIONS = 150
+_BACKGROUND_SECONDS = 60.0
 _MAX_OPEN, _MAX_NEWEST, _MAX_PAST = 12, 20, 5
 _OPEN, _NEWEST = PlumeFilters(kind="peak", open=True), PlumeFilters(kind="peak")
 
@@ -56,9 +61,11 @@ async def show_map(
     unmeasured_instruments = INSTRUMENT_PROPERTY_IDS - measured_ids
     gazetteer = view.latest_values.gazetteer
     screen = choose_first_screen(view, gazetteer, situations, place)
+    backgrounds = await _fetch_backgrounds(view, moment.at)
     boot = {
         "language": view.language,
         "home": f"{view.prefix}/",
+        "backgrounds": backgrounds,
         "words": {name: view.texts[name] for name in (*LIVE_TEXTS, *PLAYBACK_TEXTS)},
         "averagings": view.averagings,
         "colourSteps": {row.id: row.colour_steps for row in PROPERTIES.values() if row.colour_steps},
@@ -87,6 +94,7 @@ async def show_map(
             "map.html",
             boot=boot,
             features=features,
+            backgrounds=backgrounds,
             open=open_plumes,
             past=past_plumes,
             shown=shown_properties,
@@ -101,12 +109,27 @@ async def show_map(
             area_map=draw_area_maps(
                 view,
                 view.request.app.state.area_bases,
-                shown_properties[0],
-                {item.station for item in situations.items if item.state == "peak"},
+                MapContent(
+                    observed_property=shown_properties[0],
+                    peaking={item.station for item in situations.items if item.state == "peak"},
+                    plume_origins={plume.stations[0].id for plume in open_plumes} if past_view is None else (),
+                    backgrounds=backgrounds,
+                ),
             ),
             steps=list_colour_steps(shown_properties[0]),
         ),
         geolocation=True,
+    )
+
+
+async def _fetch_backgrounds(view: View, at: datetime | None) -> RawBackgrounds:
+    """Backgrounds of raw signals now, read at most once a minute, or at a moment of the past."""
+    database: Database = view.request.app.state.database
+    if at is not None:
+        return await fetch_raw_backgrounds(database, view.registry, at)
+    cache: TtlCache = view.request.app.state.status_cache
+    return await cache.get(
+        "raw_backgrounds", _BACKGROUND_SECONDS, lambda: fetch_raw_backgrounds(database, view.registry, view.now)
     )
 
 
@@ -141,6 +164,13 @@ async def show_widget(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
     open_plumes = await plumes.fetch_plumes(view.request, 1, PlumeFilters(station=id_, open=True, kind="peak"))
     event = find_event_at(open_plumes[0].document, id_) if open_plumes else None
-    return respond_html(
-        view, view.render("widget.html", feature=feature, shown=shown_properties, values=values, event=event)
+    backgrounds = (await _fetch_backgrounds(view, None)).get(id_, {})
+    content = view.render(
+        "widget.html",
+        feature=feature,
+        shown=shown_properties,
+        values=values,
+        event=event,
+        backgrounds=backgrounds,
     )
+    return respond_html(view, content)

@@ -5,12 +5,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.api.operator import enrolment, work
 from gateway.api.operator import pages as operator
-from gateway.api.pages import about, crawlers, developers, events, home, inspector, plumes, station, verify
+from gateway.api.pages import about, crawlers, developers, events, guide, home, inspector, plumes, station, verify
 from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 for _prefix in PREFIXES:
-    for _page_module in (home, station, events, plumes, about, developers, inspector, operator, verify):
+    for _page_module in (home, station, events, plumes, about, guide, developers, inspector, operator, verify):
         router.include_router(_page_module.router, prefix=_prefix)
     for _operator_module in (enrolment, work):
         router.include_router(_operator_module.page_router, prefix=_prefix)

@@ -28,6 +28,7 @@ class Alert(LicensedDocument, frozen=True, kw_only=True):
 
     id: int
     event: str
+    plume: Annotated[str | None, Meta(description="the plume that the event belongs to")]
     revision: int
     reminder: Annotated[int, Meta(description="0: the first notification; 1 and more: reminders")]
     area: Id

@@ -23,6 +23,11 @@ export function formatter(boot) {
       if (ratio) return boot.peakPhrases.times.replace("{ratio}×", ratio);
       return boot.peakPhrases.share.replace("{share}", Math.round((100 * event.peak) / event.background));
     },
+    // A value with its unit; of a raw signal its share of the background, and a dash without a background.
+    level(value, code, background) {
+      if (!format.isRawSignal(code) || value === null || value === undefined) return `${format.number(value)} ${format.unit(code)}`.trim();
+      return background > 0 ? format.peak({ peak: value, background, unit: code }) : "–";
+    },
     timeOfDay: (text) => new Date(text).toLocaleTimeString(localeOf(boot), { ...local, hour: "2-digit", minute: "2-digit" }),
     hasNoData: (at, now) => !at || now - Date.parse(at) > boot.silentAfter * 1000,
     age(at, now) {

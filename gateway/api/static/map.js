@@ -48,7 +48,8 @@ function legend() {
   legendElement.querySelectorAll(".step").forEach((step) => step.remove());
   const steps = boot.colourSteps[shownProperty];
   const sample = [...stations.values()].map((f) => f.properties.newest[shownProperty]).find(Boolean);
-  document.getElementById("legend-unit").textContent = sample && unit(sample.unit) ? `, ${unit(sample.unit)}` : "";
+  const unitText = sample && (format.isRawSignal(sample.unit) ? words.share_unit : unit(sample.unit));
+  document.getElementById("legend-unit").textContent = unitText ? `, ${unitText}` : "";
   if (!steps) return;
   [0, ...steps].forEach((from, i) => {
     const colour = element("i", { className: `c${i}` });
@@ -68,6 +69,7 @@ function drawTable() {
       if (value.observedAt && (!latest || value.observedAt > latest)) latest = value.observedAt;
       const cell = row.querySelector(`td[data-property="${CSS.escape(name)}"]`);
       if (cell && hasNoData(value)) cell.textContent = "–";
+      else if (cell && format.isRawSignal(value.unit)) cell.textContent = format.level(value.mean, value.unit, boot.backgrounds[feature.id]?.[name]);
       else if (cell) cell.replaceChildren(`${number(value.mean)} `, element("span", { className: "unit", textContent: unit(value.unit) }));
     }
     row.classList.toggle("silent", hasNoData(latest && { observedAt: latest }));

@@ -30,7 +30,7 @@ export function buildPopup(feature, { boot, events, hasNoData, now, format }) {
     const value = newest[name];
     const isMissing = hasNoData(value) || value.mean === null;
     const age = format.age(value.observedAt, now());
-    const text = isMissing ? age : `${format.number(value.mean)} ${format.unit(value.unit)}, ${boot.averagings[value.averaging]}`;
+    const text = isMissing ? age : `${format.level(value.mean, value.unit, boot.backgrounds[feature.id]?.[name])}, ${boot.averagings[value.averaging]}`;
     const line = element("div", { className: i ? "more" : "leading" }, `${boot.names[name] ?? name}: `, element(i ? "span" : "b", { textContent: text }));
     if (!i && !isMissing) line.append(element("span", { className: "age", textContent: ` ${age}` }));
     content.append(line);
@@ -56,9 +56,9 @@ export async function fillPeakOfToday(line, feature, { boot, events, now, format
       line.textContent = boot.mapWords.no_peak_today;
       return;
     }
-    const figure = `${format.number(strongest.peak)} ${format.unit(strongest.unit)}, ${boot.averagings[strongest.peakAveraging]}`;
+    const figure = `${format.peak(strongest)}, ${boot.averagings[strongest.peakAveraging]}`;
     const text = `${boot.mapWords.peak_today}: ${figure}, ${format.timeOfDay(strongest.peakAt)}`;
-    line.replaceChildren(element("a", { href: `${boot.home}events/${encodeURIComponent(strongest.id)}`, textContent: text }));
+    line.replaceChildren(element("a", { href: strongest.plume ? `${boot.home}plumes/${encodeURIComponent(strongest.plume)}` : `${boot.home}events/${encodeURIComponent(strongest.id)}`, textContent: text }));
   } catch {
     line.remove(); // nothing is better than a line that is not true
   }

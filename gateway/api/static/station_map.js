@@ -135,7 +135,8 @@ export function createStationMap(page) {
     const steps = boot.colourSteps[page.shown()];
     const step = value && steps ? ` c${steps.filter((from) => value.mean >= from).length}` : "";
     const name = `marker${value ? step : " silent"}${hasOpenPeak(feature.id) ? " peaking" : ""}${count > 1 ? " group" : ""}`;
-    const text = !value ? NO_DATA : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
+    const background = boot.backgrounds[feature.id]?.[page.shown()];
+    const text = !value ? NO_DATA : format.isRawSignal(value.unit) ? (background > 0 ? `${Math.round((100 * value.mean) / background)}%` : NO_DATA) : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
     const html = element("div", { className: "inside" }, element("span", { textContent: text }));
     const wind = frame || count > 1 ? null : stationWind(feature.properties.newest, hasNoData);
     html.dataset.wind = wind && wind.direction !== null ? String(Math.round(wind.direction / 5)) : "";
@@ -148,7 +149,7 @@ export function createStationMap(page) {
   function titleOf(feature) {
     const value = valueOf(feature);
     const name = feature.properties.name;
-    return value ? `${name}: ${format.number(value.mean)} ${format.unit(value.unit)}, ${boot.averagings[value.averaging]}` : name;
+    return value ? `${name}: ${format.level(value.mean, value.unit, boot.backgrounds[feature.id]?.[page.shown()])}, ${boot.averagings[value.averaging]}` : name;
   }
 
   function drawMarker(feature, marker) {

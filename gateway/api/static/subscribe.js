@@ -29,11 +29,18 @@ async function subscribe() {
     });
     const document_ = await response.json();
     if (!response.ok) throw new Error(document_.detail ?? state.dataset.failed);
+    await rememberEndpoint(endpoint);
     location.assign(document_.manage);
   } catch (error) {
     state.textContent = error.message || state.dataset.failed;
     button.disabled = false;
   }
+}
+
+// For sw.js: a browser may change its endpoint without a word about the former one.
+async function rememberEndpoint(endpoint) {
+  const cache = await caches.open("piekwacht-endpoint");
+  await cache.put("/endpoint", new Response(JSON.stringify({ endpoint, key: form.dataset.key })));
 }
 
 function decodeBase64(text) {

@@ -4,6 +4,8 @@ const CACHE_NAME = "piekwacht-2";
 const VERIFY_CACHE_NAME = "piekwacht-verify"; // the page that checks figures fills it: static/verify/loading.js
 const NOTICE_CACHE_NAME = "piekwacht-notices"; // ids of notices that were shown, so that a repeat disturbs nobody
 const MAX_NOTICES = 200;
+const ENDPOINT_CACHE_NAME = "piekwacht-endpoint"; // the endpoint of this browser: subscribe.js stores it
+const CACHE_NAMES = [CACHE_NAME, VERIFY_CACHE_NAME, NOTICE_CACHE_NAME, ENDPOINT_CACHE_NAME];
 const OFFLINE_FILES = ["/nl/offline", "/en/offline", "/static/style.css", "/static/icon.svg", "/static/app.js"];
 
 self.addEventListener("install", (event) => {
@@ -14,7 +16,7 @@ self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => Promise.all(names.filter((name) => ![CACHE_NAME, VERIFY_CACHE_NAME, NOTICE_CACHE_NAME].includes(name)).map((name) => caches.delete(name))))
+      .then((names) => Promise.all(names.filter((name) => !CACHE_NAMES.includes(name)).map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
 });
@@ -41,6 +43,27 @@ async function findVerifyPage(path) {
 self.addEventListener("push", (event) => {
   event.waitUntil(showNotice(event.data?.json() ?? {}));
 });
+
+// The push service gave this browser another endpoint: the subscriptions move to it. Not every browser names the two.
+self.addEventListener("pushsubscriptionchange", (event) => {
+  event.waitUntil(renewSubscription(event.oldSubscription, event.newSubscription));
+});
+
+async function renewSubscription(former, renewed) {
+  const cache = await caches.open(ENDPOINT_CACHE_NAME);
+  const stored = (await (await cache.match("/endpoint"))?.json()) ?? {};
+  const formerEndpoint = former?.endpoint ?? stored.endpoint;
+  const key = former?.options?.applicationServerKey ?? stored.key; // a key as base64url is one that browsers accept
+  if (!formerEndpoint || !(renewed || key)) return;
+  const subscription = renewed ?? (await self.registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key }));
+  const { endpoint, keys } = subscription.toJSON();
+  const response = await fetch("/waarschuw-mij/browser/vernieuwen", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ former: formerEndpoint, endpoint, keys }),
+  });
+  if (response.ok) await cache.put("/endpoint", new Response(JSON.stringify({ endpoint, key: stored.key })));
+}
 
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();

@@ -19,6 +19,7 @@ from alerting.subscriptions.form import FormProblem, read_email, read_subscripti
 from alerting.subscriptions.links import LinkPurpose
 from alerting.subscriptions.providers import find_push_service
 from alerting.subscriptions.push_message import check_browser_key
+from alerting.subscriptions.settings import WebPushSettings
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing
 from gateway.api.subscriptions import view_texts
 from gateway.api.subscriptions.service import find_pages
@@ -41,6 +42,14 @@ class BrowserSubscription(Struct, frozen=True, kw_only=True):
     endpoint: str
     keys: dict[str, str]
     fields: dict[str, str]
+
+
+class RenewedBrowser(Struct, frozen=True, kw_only=True):
+    """The document that the service worker sends: the former endpoint, and the subscription that replaced it."""
+
+    former: str
+    endpoint: str
+    keys: dict[str, str]
 
 
 @router.get("/waarschuw-mij")
@@ -80,6 +89,24 @@ async def show_sent(view: ViewDependency) -> HTMLResponse:
     return respond_html(view, render_page(view, "subscribe_sent.html"))
 
 
+@router.post("/waarschuw-mij/browser/vernieuwen")
+async def renew_browser(view: ViewDependency) -> Response:
+    """Replace the endpoint of a browser that its push service changed. The answer is the same for every endpoint."""
+    pages = find_pages(view.request)
+    if pages is None:
+        return respond_missing(view)
+    try:
+        document = json.decode(await view.request.body(), type=RenewedBrowser)
+        keys = _read_keys(document.keys)
+    except (DecodeError, ValueError, binascii.Error):
+        raise HTTPException(422, "this is no changed subscription of a browser: former, endpoint and keys") from None
+    provider = _find_provider(document.endpoint, pages.settings.push)
+    if pages.take_attempt(view.request):
+        raise HTTPException(429, "too many subscriptions; try again later", {"Retry-After": "60"})
+    await await_database(pages.store.renew_browser(document.former, document.endpoint, keys, provider))
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
 @router.post("/waarschuw-mij/browser")
 async def subscribe_browser(view: ViewDependency) -> Response:
     """Store a browser, which asked its user; returns the address of its page to manage."""
@@ -95,9 +122,7 @@ async def subscribe_browser(view: ViewDependency) -> Response:
     if isinstance(subscription, list):
         texts = texts_of("subscribe", view.language)
         raise HTTPException(422, " ".join(texts[f"problem_{problem.value}"] for problem in subscription))
-    provider = find_push_service(document.endpoint, pages.settings.push)
-    if provider is None or len(document.endpoint) > _MAX_ENDPOINT or not document.endpoint.isascii():
-        raise HTTPException(422, "notices do not go to this push service")
+    provider = _find_provider(document.endpoint, pages.settings.push)
     if pages.take_attempt(view.request):
         raise HTTPException(429, "too many subscriptions; try again later", {"Retry-After": "60"})
     contact = await await_database(
@@ -108,6 +133,14 @@ async def subscribe_browser(view: ViewDependency) -> Response:
     token = await await_database(pages.store.sign(LinkPurpose.MANAGE, contact))
     path = f"/{view.language}/waarschuw-mij/{LinkPurpose.MANAGE.value}/{token}"
     return JSONResponse({"manage": path}, 201, {"Cache-Control": "no-store"})
+
+
+def _find_provider(endpoint: str, settings: WebPushSettings | None) -> str:
+    """The push service of an endpoint; HTTPException 422 for one that the settings do not permit."""
+    provider = find_push_service(endpoint, settings)
+    if provider is None or len(endpoint) > _MAX_ENDPOINT or not endpoint.isascii():
+        raise HTTPException(422, "notices do not go to this push service")
+    return provider
 
 
 def render_form(view: View, fields: Mapping[str, str], problems: Sequence[str]) -> bytes:
@@ -123,6 +156,7 @@ def render_form(view: View, fields: Mapping[str, str], problems: Sequence[str]) 
         levels=view_texts.list_levels(view.language),
         radii=view_texts.RADII,
         public_key="" if pages is None else pages.public_key,
+        **view_texts.list_topics(None if pages is None else pages.settings.ntfy, view.registry, view.language),
     )
 
 

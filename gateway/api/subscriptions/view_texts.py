@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from alerting.alert import Severity
 from alerting.subscriptions.contact_store import StoredSubscription
 from alerting.subscriptions.form import FormChoices
+from alerting.subscriptions.settings import NtfySettings
 from alerting.subscriptions.subscription import Cadence, PlaceKind
 from alerting.vocabulary import severity_text, texts_of
 from gateway.api.data.registry import PublicRegistry
@@ -53,6 +54,15 @@ def describe_subscription(row: StoredSubscription, view: Formats, language: str)
 def list_levels(language: str) -> Sequence[tuple[str, str]]:
     """Return the severities from least to worst, with their names."""
     return [(severity.value, severity_text(severity.value, language)) for severity in Severity]
+
+
+def list_topics(settings: NtfySettings | None, registry: PublicRegistry, language: str) -> dict[str, object]:
+    """Return `topics`, the name of each area with the address of its topic, and `ntfy_level`, their lowest severity."""
+    if settings is None:
+        return {"topics": [], "ntfy_level": ""}
+    names = {id_: area.name for id_, area in registry.areas.items() if id_ in settings.topics}
+    topics = sorted((name, settings.address_of(id_)) for id_, name in names.items())
+    return {"topics": topics, "ntfy_level": severity_text(settings.level.value, language)}
 
 
 def _describe_place(row: StoredSubscription, language: str) -> str:

@@ -11,7 +11,7 @@ from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.message.cloud_event import build_cloud_event
 from alerting.message.email_content import render_email
 from alerting.message.notification import Notification
-from alerting.vocabulary import format_number, format_ratio
+from alerting.vocabulary import LANGUAGES, format_number, format_ratio
 from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 URL = "https://piekwacht.example"
@@ -43,6 +43,16 @@ def test_the_text_says_all_that_the_html_says():
     ):
         assert words in contents.text
         assert words in contents.html
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_message_links_to_the_page_of_the_plume(language):
+    told = Notification(alert=make_alert(plume="r7zq4ogyzxa5hm3t"), id="x", language=language)
+    contents = render_email(told, public_url=URL)
+    page = f"{URL}{'' if language == 'nl' else '/en'}/plumes/r7zq4ogyzxa5hm3t"
+    assert page in contents.text
+    assert page in contents.html
+    assert "/events/7ckljx4okjr6urfo" not in contents.text.replace("/inspector/events/", "")
 
 
 def test_no_claim_of_a_legal_exceedance_is_made():

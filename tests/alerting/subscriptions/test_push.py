@@ -1,7 +1,13 @@
 """Web Push from the event to the browser: what it says, how it is encrypted and signed, and what answers mean."""
 
+import asyncio
+import json
+import shutil
+import subprocess
 import time
+from base64 import b64encode, urlsafe_b64encode
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from msgspec import structs
@@ -11,6 +17,7 @@ from tests.alerting.running_dispatcher import fetch_rows, insert_alerts, wait_un
 from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.subscriptions.conftest import EVERYTHING, change, run_service, subscribe, wait_until_settled
 from tests.alerting.subscriptions.push_service import Browser, read_claims
+from tests.npm import link_packages
 
 RESULTS = "SELECT reason, outcome, answer FROM subscriptions.delivery WHERE reason <> 'welcome' ORDER BY ended_at"
 
@@ -161,3 +168,62 @@ async def test_a_subscription_to_another_place_gets_nothing(database, settings, 
 async def test_nothing_is_queued_while_nobody_subscribes(database):
     await insert_alerts(database, make_alert())
     assert fetch_rows(database, "SELECT * FROM subscriptions.queue") == []
+
+
+async def test_npm_web_push_decrypts_verifies_and_makes_the_same_headers(  # noqa: PLR0917 - fixtures
+    database, settings, alerting, contacts, push_service, tmp_path
+):
+    folder = Path(__file__).parent / "web_push"
+    link_packages(folder, tmp_path)
+    shutil.copy(folder / "judge.js", tmp_path)
+    browser = Browser("/a")
+    await subscribe(contacts, push_service, browser)
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until(lambda: len(push_service.pushes) == 2)
+    push = push_service.pushes[1]
+    secret = browser.private_key.private_numbers().private_value.to_bytes(32)
+    document = {
+        "body": b64encode(push.body).decode(),
+        "headers": push.headers,
+        "endpoint": push_service.url(browser),
+        "privateKey": b64encode(secret).decode(),
+        "authSecret": urlsafe_b64encode(browser.secret).decode().rstrip("="),
+    }
+    command = ["node", "judge.js"]
+    judged = await asyncio.to_thread(
+        subprocess.run, command, cwd=tmp_path, input=json.dumps(document), capture_output=True, text=True
+    )
+    assert judged.returncode == 0, judged.stderr
+    result = json.loads(judged.stdout)
+    assert result["payload"] == browser.decrypt(push.body)
+    assert result["isSigned"] is True
+    assert result["claims"]["aud"] == push_service.origin
+    assert result["claims"]["sub"] == "mailto:beheer@piekwacht.example"
+    assert result["length"] == len(push.body)
+    assert {name: push.headers.get(name) for name in result["headers"]} == result["headers"]
+
+
+async def test_a_browser_whose_endpoint_changes_keeps_its_subscriptions(
+    database, settings, alerting, contacts, push_service
+):
+    browser, renewed, stranger = Browser("/a"), Browser("/b"), Browser("/c")
+    await subscribe(contacts, push_service, browser)
+    await contacts.renew_browser(push_service.url(stranger), push_service.url(stranger), stranger.keys, "localhost")
+    await contacts.renew_browser(push_service.url(browser), push_service.url(renewed), renewed.keys, "localhost")
+    async with run_service(settings(), alerting(), database):
+        await insert_alerts(database, make_alert())
+        await wait_until(lambda: len(push_service.received_by(renewed)) == 2)
+    assert {push.path for push in push_service.pushes} == {"/b"}
+    addresses = fetch_rows(database, "SELECT address FROM subscriptions.contact")
+    assert addresses == [(push_service.url(renewed),)]
+
+
+async def test_an_endpoint_that_belongs_to_another_browser_is_not_taken_over(database, contacts, push_service):
+    browser, other = Browser("/a"), Browser("/b")
+    await subscribe(contacts, push_service, browser, other)
+    await contacts.renew_browser(push_service.url(browser), push_service.url(other), browser.keys, "localhost")
+    keys = dict(fetch_rows(database, "SELECT address, push_key FROM subscriptions.contact"))
+    assert {address: bytes(key) for address, key in keys.items()} == {
+        push_service.url(one): one.keys.key for one in (browser, other)
+    }

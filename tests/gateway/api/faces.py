@@ -119,6 +119,20 @@ def read_feed(response: httpx.Response) -> Numbers:
     }
 
 
+def read_json_feed(response: httpx.Response) -> Numbers:
+    """Titles and texts of a JSON feed that hold numbers."""
+    items = response.json()["items"]
+    texts = [item[name] for item in items for name in ("title", "content_text")]
+    return {f"{i}": text for i, text in enumerate(texts) if re.search(r"\d", text)}
+
+
+def read_plume_table(response: httpx.Response) -> Numbers:
+    """Figures of a table of plumes, by plume and column; numbers as they are written."""
+    text = response.content.decode("utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text), delimiter=";" if ";" in text.split("\n", 1)[0] else ",")
+    return {f"{row['plume']}/{name}": row[name] for row in rows for name in ("peak", "background", "excess")}
+
+
 def _observations(base: str, extra: str = "") -> list[Face]:
     faces = []
     for averaging in Averaging:
@@ -152,6 +166,11 @@ FACES: dict[str, list[Face]] = {
         Face(path=f"/feeds/{collection}.{format_}", read=read_feed)
         for collection in ("events", "alerts")
         for format_ in ("atom", "rss")
+    ]
+    + [Face(path=f"/feeds/{collection}.json", read=read_json_feed) for collection in ("events", "alerts")],
+    "/feeds/events.csv": [
+        Face(path="/feeds/events.csv", read=read_plume_table),
+        Face(path="/feeds/events.csv?format=csv-nl", read=read_plume_table),
     ],
     "/feeds/events/{id}.cap": [Face(path="/feeds/events/{event}.cap", read=read_feed)],
     "/feeds/plumes/{id}.cap": [Face(path="/feeds/plumes/{plume}.cap", read=read_feed)],
@@ -229,7 +248,7 @@ WITHOUT_VALUES = {
         for prefix in ("", "/nl", "/en")
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
-            "/verify", "/developers",
+            "/verify", "/developers", "/guide", "/guide/{topic}",
         )
     },
 }  # fmt: skip

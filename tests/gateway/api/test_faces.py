@@ -54,6 +54,7 @@ MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/r
                  "/api/v1/plumes", "/api/v1/plumes/{id}"}  # fmt: skip
 FEEDS = {
     "/feeds/{collection}.{format_}",
+    "/feeds/events.csv",
     "/feeds/events/{id}.cap",
     "/feeds/plumes/{id}.cap",
     "/api/v1/alerts",
@@ -73,7 +74,8 @@ NO_FACES = {
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png",
     "/map/areas/{area}.geojson", "/map/archives/{name}.pmtiles", "/metrics", "/offline", "/readyz",
-    "/robots.txt", "/sitemap.xml", "/developers", "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
+    "/robots.txt", "/sitemap.xml", "/developers", "/guide", "/guide/{topic}",
+    "/.well-known/security.txt", "/nl", "/en", "/verify", "/verify.py",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof", "/api/v1/batches/{node}/{incarnation}/{number}/evidence",
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
     "/log/{area}/tile/{path:path}", "/waarschuw-mij", "/waarschuw-mij/verzonden", "/waarschuw-mij/bevestigen/{token}",
@@ -199,7 +201,7 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
 
 @pytest.mark.parametrize("language", ["nl", "en"])
 async def test_people_read_the_same_figures_in_feeds_and_on_pages(api, alert, language):
-    for form in ("atom", "rss"):
+    for form in ("atom", "rss", "json"):
         feed = (await api.get(f"/feeds/events.{form}?lang={language}")).text
         check_text(readable(feed), alert, language)
     for path in (f"events/{alert.event_id}", f"plumes/{alert.plume}"):

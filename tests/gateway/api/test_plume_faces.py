@@ -3,8 +3,11 @@
 A plume of three properties: of the two kinds of particulates PM10 is the more severe one, and a raw signal falls.
 """
 
+import csv
 import html
+import io
 import re
+from datetime import datetime
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -66,6 +69,24 @@ async def test_every_face_leads_with_the_same_event(api, plume, language):
     assert value in entry.findtext(f"{ATOM}summary")
     assert entry.findtext(f"{ATOM}id").endswith(f"/plumes/{plume['id']}")
     assert "ticks" not in html.unescape(ET.tostring(entry, encoding="unicode"))
+    (item,) = (await api.get(f"/feeds/events.json?lang={language}")).json()["items"]
+    assert item["id"] == entry.findtext(f"{ATOM}id")
+    assert (item["title"], item["content_text"]) == (entry.findtext(f"{ATOM}title"), entry.findtext(f"{ATOM}summary"))
+
+
+async def test_the_table_of_plumes_has_the_figures_of_the_api(api, plume):
+    leading = plume["events"][0]
+    for format_, delimiter in (("csv", ","), ("csv-nl", ";")):
+        text = (await api.get(f"/feeds/events.csv?format={format_}")).content.decode("utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+        for name in ("peak", "background", "excess"):
+            assert float(row[name].replace(",", ".")) == leading[name]
+        assert (row["plume"], row["leading_event"], row["severity"]) == (plume["id"], leading["id"], plume["severity"])
+        assert row["observed_properties"].split() == plume["properties"]
+        assert row["stations"].split() == [station["id"] for station in plume["stations"]]
+        if format_ == "csv":
+            assert datetime.fromisoformat(row["onset"]) == datetime.fromisoformat(plume["onset"])
+    assert (await api.get("/feeds/events.csv?area=nowhere")).status_code == 400
 
 
 async def test_the_cap_document_of_a_plume_has_the_leading_event_and_grows_with_its_revisions(api, plume):

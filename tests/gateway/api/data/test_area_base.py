@@ -49,6 +49,9 @@ def test_every_feature_is_inside_its_area_and_has_source_and_accuracy(area):
         properties, positions = feature["properties"], positions_of(feature["geometry"])
         assert len(properties["source"]) > 5, properties
         assert 20 <= properties["accuracy"] <= 500, properties
+        is_named = properties["source"].startswith("GeoNames")
+        method = "position of GeoNames" if is_named else "drawn by hand, not compared with the source"
+        assert properties["method"] == method, properties
         assert all(west <= longitude <= east and south <= latitude <= north for longitude, latitude in positions)
         if feature["geometry"]["type"] == "Polygon":
             assert positions[0] == positions[-1]

@@ -30,7 +30,9 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
     client, ca = maker
     form = await client.get("/nl/operator/enrol", headers=keys["carla"])
     assert "Wijk aan Zee" in form.text
-    assert \'value="sps30-sgp41"\' in form.text\n    assert "opcn3-pid" not in form.text, "its sensor needs a calibration file"\n    answer = await client.post("/operator/enrol", data=CARD, headers=keys["carla"])
+    assert 'value="sps30-sgp41"' in form.text
+    assert "opcn3-pid" not in form.text, "its sensor needs a calibration file"
+    answer = await client.post("/operator/enrol", data=CARD, headers=keys["carla"])
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-disposition"] == 'attachment; filename="ijm-003.tar"'
     assert answer.headers["cache-control"] == "no-store"

@@ -2,10 +2,13 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urljoin
 
-from lxml import etree
+import pytest
+from lxml import etree, html
 
 from gateway.api.pages.chart import Chart, Line
+from gateway.api.pages.guide import TOPICS, build_page, read_guide
 from tests.gateway.api.observation_batches import ingest_observations
 
 AT = datetime(2026, 11, 21, 16, tzinfo=UTC)
@@ -101,6 +104,38 @@ async def test_the_page_for_developers_lists_every_address_of_the_api_with_a_cal
     assert "/api/v1/stations/wijk-aan-zee" in links
     for link in links:
         assert (await api.get(link)).status_code == 200, link
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+async def test_every_link_and_picture_of_the_guide_leads_somewhere(api, pipeline, node, language):
+    await ingest_observations(pipeline, node)
+    index = html.fromstring((await api.get(f"/{language}/guide")).content)
+    topics = [link for link in index.xpath("//main//a/@href") if "/guide/" in link]
+    assert len(topics) == len(TOPICS)
+    about = html.fromstring((await api.get(f"/{language}/about")).content)
+    assert set(topics) <= set(about.xpath("//main//a/@href"))
+    for topic in topics:
+        page = html.fromstring((await api.get(topic)).content)
+        assert page.xpath("count(//h1)") == 1
+        assert all(page.xpath("//main//img/@alt"))
+        for link in page.xpath("//main//a/@href | //main//img/@src"):
+            address = urljoin(str(api.base_url.join(topic)), link)
+            if address.startswith(str(api.base_url)):
+                assert (await api.get(address)).status_code == 200, (topic, link)
+    assert (await api.get(f"/{language}/guide/nothing")).status_code == 404
+
+
+def test_html_in_the_text_of_a_guide_is_shown_as_text():
+    page = build_page("map", "# Title\n\n<script>alert(1)</script> [link](limits.md)\n")
+    assert page.title == "Title"
+    assert "<script>" not in page.body
+    assert '<a href="limits">link</a>' in page.body
+
+
+def test_both_languages_of_the_guide_have_the_same_headings_and_pictures():
+    for dutch, english in zip(read_guide("nl"), read_guide("en"), strict=True):
+        for part in ("<h2>", "<img ", "<li>", "<tr>"):
+            assert dutch.body.count(part) == english.body.count(part), (dutch.topic, part)
 
 
 async def test_search_engines_read_the_pages_of_both_languages(api, pipeline, node):

@@ -254,6 +254,22 @@ async def test_a_browser_subscribes_and_manages_itself(database, site, settings,
         assert (await site.post(f"{PAGE}/browser", json={**document, "keys": keys})).status_code == 422
 
 
+async def test_a_browser_whose_endpoint_changed_moves_its_subscriptions(database, site, push_service):  # noqa: F811
+    browser, renewed = Browser("/a"), Browser("/b")
+    document = {"endpoint": push_service.url(browser), "keys": encode_keys(browser), "fields": FORM}
+    assert (await site.post(f"{PAGE}/browser", json=document)).status_code == 201
+    renewal = {
+        "former": push_service.url(browser), "endpoint": push_service.url(renewed), "keys": encode_keys(renewed)
+    }  # fmt: skip
+    unknown = {**renewal, "former": push_service.url(Browser("/unknown"))}
+    assert [(await site.post(f"{PAGE}/browser/vernieuwen", json=body)).status_code for body in (unknown, renewal)] == [
+        204, 204,
+    ]  # fmt: skip
+    assert fetch_rows(database, "SELECT address FROM subscriptions.contact") == [(push_service.url(renewed),)]
+    for wrong in ({**renewal, "endpoint": "https://evil.example/"}, {**renewal, "keys": {}}, {}):
+        assert (await site.post(f"{PAGE}/browser/vernieuwen", json=wrong)).status_code == 422
+
+
 async def test_without_settings_nobody_can_subscribe(database, broker):
     async with running_api(database, broker) as (client, _):
         assert (await client.get(PAGE)).status_code == 404
