@@ -180,13 +180,13 @@ def parse_reference(text: str) -> dict[datetime, float]:
     """
     values: dict[datetime, float] = {}
     delimiter = next((character for character in ";\t" if character in text), ",")
-    for number, row in enumerate(csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter), start=1):
-        if not row or (len(row) > 1 and not row[1].strip()):
+    for number, cells in enumerate(csv.reader(io.StringIO(text.lstrip("\ufeff")), delimiter=delimiter), start=1):
+        time_text, value_text = (cell.strip() for cell in [*cells, "", ""][:2])
+        if not value_text and (len(cells) > 1 or not time_text):
             continue
         try:
-            at = datetime.fromisoformat(row[0].strip())
-            value = float(row[1].strip().replace(",", "."))
-        except (ValueError, IndexError):
+            at, value = datetime.fromisoformat(time_text), float(value_text.replace(",", "."))
+        except ValueError:
             if number == 1:
                 continue
             raise OperatorError(RefusalKind.INVALID, "reference_line", number=number) from None

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from msgspec import Struct
-from psycopg.rows import class_row
+from psycopg.rows import class_row, scalar_row
 
 from edge_agent.wire import Flag
 from gateway.operator.actor import Actor
@@ -192,10 +192,10 @@ def load_node(
 
 def require_node(connection: psycopg.Connection, actor: Actor, node: str) -> str:
     """Return the area of a node. Raises OperatorError if there is none, or it is of another area."""
-    row = connection.execute(QUERIES["select_area_of_node"], {"node": node}).fetchone()
-    if row is None:
+    cursor = connection.cursor(row_factory=scalar_row)
+    area: str | None = cursor.execute(QUERIES["select_area_of_node"], {"node": node}).fetchone()
+    if area is None:
         raise OperatorError(RefusalKind.MISSING, "no_node", node=node[:80])
-    area = str(row[0])
     actor.require_area(area)
     return area
 

@@ -81,7 +81,7 @@ async def create_node(request: Request) -> Response:
 
 
 async def make_card(request: Request, plan: CardPlan) -> CardArchive:
-    """Enrol the node of this plan in the name of the client. Raises RefusedError."""
+    """Enrol the node of this plan in the name of the client. Raises RefusedActError."""
     maker = service.tools_of(request).cards
 
     def work(connection: service.Connection, actor: Actor) -> CardArchive:

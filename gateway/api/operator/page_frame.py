@@ -8,7 +8,7 @@ from fastapi import HTTPException
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerting.vocabulary import Language
-from gateway.api.operator.service import RefusedError
+from gateway.api.operator.service import RefusedActError
 from gateway.api.pages.renderer import View
 from gateway.model.texts import texts_of
 from gateway.operator.fleet import Remark
@@ -76,7 +76,7 @@ async def answer_page(view: View, make: Callable[[], Awaitable[Response]], back:
         status = error.status_code if error.status_code in _PAGE_STATUSES else 400
         texts = texts_of("operator", view.language)
         text = texts[f"refused_{status}"]
-        sentence = error.error.sentence(view.language) if isinstance(error, RefusedError) else text
+        sentence = error.error.sentence(view.language) if isinstance(error, RefusedActError) else text
         return render_page(
             view,
             "refused.html",

@@ -60,7 +60,7 @@ class NodeWork(Struct, frozen=True, kw_only=True):
     calibrations: Sequence[CalibrationVersion]
 
 
-class RefusedError(HTTPException):
+class RefusedActError(HTTPException):
     """A refusal of the services; `error` has the sentence in both languages."""
 
     def __init__(self, error: OperatorError) -> None:
@@ -97,7 +97,7 @@ async def read(request: Request, work: Work[T], scope: Scope = Scope.MANAGE_NODE
     try:
         return await _run(request, partial(_connect_and_read, request.app.state.operator_dsn, actor, work))
     except OperatorError as error:
-        raise RefusedError(error) from None
+        raise RefusedActError(error) from None
 
 
 async def act(request: Request, action: str, object_: str, work: Work[T], scope: Scope = Scope.MANAGE_NODES) -> T:
@@ -107,7 +107,7 @@ async def act(request: Request, action: str, object_: str, work: Work[T], scope:
         result = await _run(request, partial(_connect_and_act, request.app.state.operator_dsn, actor, work))
     except OperatorError as error:
         await _record_refusal(request, action, object_, error.kind.value)
-        raise RefusedError(error) from None
+        raise RefusedActError(error) from None
     request.app.state.operator_cache = TtlCache()  # the next page shows what was done
     return result
 
@@ -151,7 +151,7 @@ def _load_all_measurements(connection: psycopg.Connection, actor: Actor) -> Meas
 
 
 async def read_node(request: Request, node: str) -> FleetNode:
-    """One node as it is now. Raises RefusedError if there is none, or it is of another area."""
+    """One node as it is now. Raises RefusedActError if there is none, or it is of another area."""
     wanted_agent = tools_of(request).settings.agent_version
     return await read(
         request, lambda connection, actor: fleet.load_node(connection, actor, node, _now(), wanted_agent=wanted_agent)
@@ -191,7 +191,7 @@ async def examine(request: Request) -> list[CheckResult] | None:
     if tools.examine is None:
         return None
     if not actor.includes(None):
-        raise RefusedError(OperatorError(RefusalKind.OTHER_AREA, "whole_installation"))
+        raise RefusedActError(OperatorError(RefusalKind.OTHER_AREA, "whole_installation"))
     tool, cache = tools.examine, request.app.state.operator_cache
     results: list[CheckResult] = await cache.get("checks", _CHECK_SECONDS, lambda: _run(request, tool))
     return results
@@ -234,7 +234,7 @@ async def _run(request: Request, call: Callable[[], T]) -> T:
         except psycopg.DataError as error:
             raise HTTPException(400, f"a value that the database cannot take: {one_line(error)}") from None
         except GatewayError as error:
-            raise RefusedError(OperatorError(RefusalKind.INVALID, "other", reason=one_line(error))) from None
+            raise RefusedActError(OperatorError(RefusalKind.INVALID, "other", reason=one_line(error))) from None
 
 
 def _connect_and_read(dsn: str, actor: Actor, work: Work[T], options: str = _READ_ONLY) -> T:

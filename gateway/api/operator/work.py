@@ -146,7 +146,7 @@ async def apply_fit(  # noqa: PLR0917 - the fields of a form
 
 
 @api_router.post("/nodes/{id}/maintenance", summary="Announce maintenance: readings are flagged", status_code=201,
-                 responses=describe(schemas.MaintenanceWindow, 201),
+                 responses=describe(schemas.AnnouncedMaintenance, 201),
                  openapi_extra={**SECURITY, **describe_body(schemas.NewMaintenance)})  # fmt: skip
 async def create_window(request: Request, id_: ItemId) -> Response:
     """From `startsAt` on, or from the next minute."""
@@ -159,7 +159,7 @@ async def create_window(request: Request, id_: ItemId) -> Response:
 
 
 @api_router.delete("/maintenance/{id}", summary="End maintenance now; it stays on record", status_code=200,
-                   responses=describe(schemas.MaintenanceWindow), openapi_extra=SECURITY)  # fmt: skip
+                   responses=describe(schemas.AnnouncedMaintenance), openapi_extra=SECURITY)  # fmt: skip
 async def delete_window(request: Request, id_: ItemId) -> Response:
     """The end is brought forward."""
     return respond_json(_build_window(await end_maintenance(request, parse_number(id_))))
@@ -298,7 +298,7 @@ def _read_collocation(node: str, body: schemas.NewFit) -> Collocation:
     try:
         values = None if body.values is None else calibration.parse_reference(body.values)
     except OperatorError as error:
-        raise service.RefusedError(error) from None
+        raise service.RefusedActError(error) from None
     return Collocation(
         node=node,
         observed_property=body.observed_property,
@@ -310,8 +310,8 @@ def _read_collocation(node: str, body: schemas.NewFit) -> Collocation:
     )
 
 
-def _build_window(window: node_work.MaintenanceWindow) -> schemas.MaintenanceWindow:
-    return schemas.MaintenanceWindow(
+def _build_window(window: node_work.MaintenanceWindow) -> schemas.AnnouncedMaintenance:
+    return schemas.AnnouncedMaintenance(
         id=window.id,
         node=window.node,
         starts_at=format_instant(window.starts_at),

@@ -187,7 +187,7 @@ class NewMaintenance(Schema, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     revision: Revision = None
 
 
-class MaintenanceWindow(Schema, frozen=True, kw_only=True):
+class AnnouncedMaintenance(Schema, frozen=True, kw_only=True):
     """A window of maintenance."""
 
     id: Annotated[int, Meta(examples=[4])]
@@ -269,6 +269,6 @@ class AppliedFit(Schema, frozen=True, kw_only=True):
 
 SCHEMA_TYPES = (
     OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, NewNode, StorageReport,
-    CheckFindings, AuditRecords, NewMaintenance, MaintenanceWindow, NewSensorChange, SensorChangeResult, NewFit, Fit,
+    CheckFindings, AuditRecords, NewMaintenance, AnnouncedMaintenance, NewSensorChange, SensorChangeResult, NewFit, Fit,
     NewCalibration, AppliedFit,
 )  # fmt: skip
