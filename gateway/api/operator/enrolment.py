@@ -4,7 +4,7 @@ The archive holds the private keys. It is the answer to the form and nothing els
 it. An operator who loses it fills in the form again, for new keys.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import Response
@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.operator import service
 from gateway.api.operator.page_frame import answer_page, render_page
-from gateway.api.operator.routes import SECURITY, read_body
+from gateway.api.operator.routes import SECURITY, describe, read_body
 from gateway.api.pages.renderer import View, ViewDependency
 from gateway.api.schemas import operator as schemas
 from gateway.operator.actor import Actor
@@ -21,6 +21,13 @@ from gateway.operator.tools import CardArchive, CardChoices, CardMaker, CardPlan
 
 page_router = APIRouter()
 api_router = APIRouter(prefix="/operator", dependencies=[Depends(reject_unknown_parameters)], tags=["operator"])
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    **describe(schemas.OperatorNode, 201),
+    201: {
+        "description": "The archive, with the private keys of the node",
+        "content": {"application/x-tar": {"schema": {"type": "string", "format": "binary"}}},
+    },
+}
 FormText = Annotated[str, Form(max_length=100)]
 
 
@@ -60,9 +67,8 @@ async def enrol(  # noqa: PLR0917 - the fields of a form
     "/nodes",
     summary="Enrol a node; the answer is the archive for its card",
     status_code=201,
-    responses={
-        201: {"description": "The archive, with the private keys of the node", "content": {"application/x-tar": {}}}
-    },
+    response_class=Response,
+    responses=_RESPONSES,
     openapi_extra={
         **SECURITY,
         "requestBody": {
