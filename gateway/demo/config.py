@@ -3,6 +3,7 @@
 import base64
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from gateway.demo.nodes import DemoNode
@@ -14,15 +15,17 @@ from gateway.transparency.settings import PublicLogSettings
 AREA = "ijmond"  # as of site.toml
 
 
-def enrol_nodes(dsn: str, nodes: Sequence[DemoNode]) -> None:
-    """Area, site, the nodes' stations and the nodes themselves, into the registry."""
+def enrol_nodes(dsn: str, nodes: Sequence[DemoNode], since: datetime | None = None) -> None:
+    """Area, site, the nodes' stations and the nodes themselves, into the registry. `since`: of their first reading."""
     site = site_file.read_site_file(SITE_PATH)
     site_file.apply_site_file(
         site_file.SiteFile(
             area=site.area,
             site=site.site,
             station=[node.station for node in nodes],
-            node=[site_file.NodeTable(id=n.id, station=n.station.id, key=str(n.key.verifier)) for n in nodes],
+            node=[
+                site_file.NodeTable(id=n.id, station=n.station.id, key=str(n.key.verifier), since=since) for n in nodes
+            ],
         ),
         dsn,
         folder=SITE_PATH.parent,

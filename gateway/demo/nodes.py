@@ -13,7 +13,7 @@ from gateway.enrolment.site_file import StationTable
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child
 
-_HEAD_START = timedelta(days=1)  # how far back a faster world begins
+HEAD_START = timedelta(days=1)  # how far back a faster world begins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ generated = "generated.jsonl"
 
 def describe_simulated_sensors(worlds: Sequence[StationWorld], *, seed: int, speed: float) -> list[str]:
     """Return `[[sensor]]` of each station's simulated air."""
-    start = "now" if speed == 1 else f"{datetime.now(UTC) - _HEAD_START:%Y-%m-%dT%H:%M:%SZ}"
+    start = "now" if speed == 1 else f"{datetime.now(UTC) - HEAD_START:%Y-%m-%dT%H:%M:%SZ}"
     return [_describe_simulated_sensor(world, seed + number, start, speed) for number, world in enumerate(worlds, 1)]
 
 

@@ -7,16 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import psycopg
 
-from alerting.sql import load_queries
 from gateway.demo.nodes import DemoNode
 from gateway.demo.past_plan import PastFiles, plan_past
 from gateway.demo.reconciliation import PastLogs
 from gateway.errors import StartError
 from gateway.system.child_process import Child
-
-_QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 
 
 class Past:
@@ -41,13 +37,6 @@ class Past:
             command: list[str | Path] = [sys.executable, "-m", "gateway.demo.past_ingest", self._files.folder]
             log = self._files.folder / "past.log"
             self._process = stack.enter_context(Child("the process of the demo's past", command, log=log))
-
-    def date_installations(self, dsn: str) -> None:
-        """Let each node's key be valid from the first reading on: else a reading of the past could not be verified."""
-        plan = self._files.read_plan()
-        if plan is not None and not self._files.done.exists():
-            with psycopg.connect(dsn) as connection:
-                connection.execute(_QUERIES["date_installations"], {"start": plan.start})
 
     def allow_storing(self) -> None:
         """Let the process store, and wait until it holds the area: the database has its schema and the nodes."""

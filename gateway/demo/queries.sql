@@ -3,15 +3,6 @@
 -- name: select_nodes
 SELECT id FROM node ORDER BY id
 
--- name: date_installations
--- The nodes of the simulated world hung at their stations before its first reading; the public log gets this date.
-WITH dated AS (
-    UPDATE installation SET since = %(start)s WHERE until IS NULL
-), stated AS (
-    UPDATE node_key SET since = %(start)s WHERE until IS NULL
-)
-UPDATE log_source SET body = jsonb_set(body, '{since}', to_jsonb(%(start)s::timestamptz)) WHERE kind = 'node-key'
-
 -- name: select_values
 SELECT d.property_id, (extract(epoch FROM o.observed_at) * 1000)::bigint, o.value
 FROM observation o JOIN datastream d ON d.id = o.datastream_id

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -118,8 +118,9 @@ class Demo:
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
         nodes.write_agent_settings(self._nodes, self._describe_sensors(demo_stations), broker.settings, signer.verifier)
-        config.enrol_nodes(self.dsn, self._nodes)
-        self._past.date_installations(self.dsn)
+        before_now = timedelta(hours=hours) if self._options.live else nodes.HEAD_START
+        first_reading = datetime.now(UTC) - before_now - timedelta(hours=2)  # no reading is earlier
+        config.enrol_nodes(self.dsn, self._nodes, since=first_reading)
         self.login = create_login(self.dsn, config.AREA)
         self._config_path = config.write_settings(
             self._folder / "piekwacht.toml",

@@ -70,7 +70,7 @@ async def _load_contents(snapshot: Snapshot, request: DossierRequest, operator: 
 
 async def _add_evidence(snapshot: Snapshot, contents: Contents, source: EvidenceSource) -> Contents:
     """Add the evidence of the highest value of each event, and of every batch that stands in the log."""
-    evidence, detections = dict[str, bytes](), dict[str, bytes]()
+    evidence = dict[str, bytes]()
     for event in contents.events:
         document = event.document
         at = datetime.fromisoformat(document.peak_at)
@@ -80,14 +80,13 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
         )
         if content is not None:
             evidence[name] = content
-        is_single = isinstance(contents.request, EventRequest)  # a day may have two hundred events
-        content = await source.build_detection(snapshot, contents.registry, event) if is_single else None
-        if content is not None:
-            detections[f"{document.id}{DETECTION_ENDING}"] = content
+    detected = await source.build_detections(snapshot, contents.registry, contents.events)
+    detections = {f"{file.events[0]}{DETECTION_ENDING}": file.content for file in detected}
     proven = await source.build_batch_evidence(snapshot, contents.batches)
     evidence |= {f"{name}.piekwacht.json": content for name, content in proven.items()}
     policy = await source.read_policy(contents.area.id)
-    return replace(contents, evidence=evidence, detections=detections, policy=policy)
+    events = [event for file in detected for event in file.events]
+    return replace(contents, evidence=evidence, detections=detections, detected=events, policy=policy)
 
 
 def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher) -> Dossier:

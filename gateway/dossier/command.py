@@ -28,7 +28,7 @@ def run(
     args: argparse.Namespace, dsn: str, publisher: DossierPublisher, public_log: PublicLogSettings | None = None
 ) -> None:
     """Write the file completely or not at all. Raises DossierError or StartError with one sentence."""
-    from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - it loads matplotlib, which --help does not need
+    from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - it loads much that --help does not need
 
     with pause_gc():  # a dossier is a million objects that live until its end
         dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, open_source(public_log)))

@@ -221,6 +221,7 @@ class Contents:
     """Everything of one dossier. The period is [start, end), UTC.
 
     `plume_events`: all events of the plume that the event of the dossier belongs to, itself too.
+    `detected`: ids of the events in `detections`.
     """
 
     request: DossierRequest
@@ -241,6 +242,7 @@ class Contents:
     plume_events: Sequence[Event] = ()
     evidence: Mapping[str, bytes] = field(default_factory=dict)
     detections: Mapping[str, bytes] = field(default_factory=dict)
+    detected: Sequence[str] = ()
     policy: str | None = None
 
     @property

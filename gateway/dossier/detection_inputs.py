@@ -1,7 +1,8 @@
-"""The detection file of an event: what the detector had, from the state before it to the newest revision.
+"""Detection files: what the detector had, from the state before an event to its newest revision.
 
-The leaves of the public log name the batches and their order, so a verifier sees that none is left out. Nothing is
-computed here: the state is the stored checkpoint of the area, the batches are as they arrived.
+Events that follow the same saved state share a file. The leaves of the public log name the batches and their order, so
+a verifier sees that none is left out. Nothing is computed here: the state is the stored checkpoint of the area, the
+batches are as they arrived.
 """
 
 from base64 import b64encode
@@ -18,6 +19,7 @@ from gateway.transparency.proofs import Prover
 from gateway.transparency.range_proof import prove_range
 from gateway.transparency.state_leaves import build_state, name_state
 from gateway.verification.detection_file import (
+    MAX_DETECTION_BYTES,
     MAX_LEAVES,
     DetectedRegistry,
     DetectedStream,
@@ -26,11 +28,13 @@ from gateway.verification.detection_file import (
     NamedProperty,
     PlacedSite,
     PlacedStation,
+    RepeatedEvent,
     StartState,
 )
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
 
 _REPLACED = "detector_replaced"  # gateway.detection.confidence, which loads numba, has this reason
+_LEAF_BYTES = 80  # of a leaf in the file, beside its text
 _COMMIT_MARGIN = timedelta(minutes=2)  # a revision has the time at which its transaction began, a batch that of its end
 
 
@@ -51,6 +55,7 @@ class _Leaf:
     entry: str | None
     payload: bytes | None
     received_at: datetime | None
+    committed_at: datetime | None
     late: bool | None
 
 
@@ -66,44 +71,101 @@ class _Document:
     document: str | None
 
 
-async def build_detection(
-    snapshot: Snapshot, registry: PublicRegistry, event: DetectedEvent, prover: Prover, policy: str
-) -> DetectionFile | None:
-    """Build the detection file of an event; None if it cannot be detected again from what is stored and published.
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """Common start of the events of one file: the state, the area, and the leaves of the detector and of the ranges."""
+
+    area: str
+    checkpoint: _Checkpoint
+    detector: _Document
+    ranges: _Document
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Equal for events that share a file."""
+        return self.checkpoint.before_batch, self.detector.number, self.ranges.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """An event to detect again, with the leaves of its revisions."""
+
+    event: DetectedEvent
+    revisions: Sequence[_Document]
+
+    @property
+    def until(self) -> datetime:
+        """When everything that its newest revision needs was stored."""
+        return self.event.changed_at + _COMMIT_MARGIN
+
+
+async def build_detections(
+    snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent], prover: Prover, policy: str
+) -> list[DetectionFile]:
+    """Build the detection files of events of one area. An event is in none if it cannot be detected again.
 
     It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or there are more than `MAX_LEAVES`. Or operators announced
-    maintenance of a node in that time: the flags of its readings are in no leaf.
+    The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision. Or operators
+    announced maintenance of a node in that time: the flags of its readings are in no leaf.
     """
-    area = registry.stations[event.document.station].area
+    groups = dict[tuple[int, int, int], tuple[_Start, list[_Wanted]]]()
+    for event in events:
+        area = registry.stations[event.document.station].area
+        start, wanted = await _find_start(snapshot, event, area)
+        if start is not None and wanted is not None:
+            groups.setdefault(start.key, (start, []))[1].append(wanted)
+    files = [await _build_file(snapshot, registry, *group, prover, policy) for _, group in sorted(groups.items())]
+    return [file for file in files if file is not None]
+
+
+async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Wanted | None]:
+    """Start of the detection of an event, and its revisions; None if it cannot be detected again."""
     checkpoint = await _fetch_checkpoint(snapshot, event, area)
     if checkpoint is None or event.document.detected_late or _was_ended_by_handover(event):
-        return None
-    leaves = await _fetch_leaves(snapshot, event, area, checkpoint)
+        return None, None
     documents = await _fetch_documents(snapshot, event, area)
-    if not _is_complete(leaves) or documents is None or not _is_published(leaves, documents, prover):
+    if documents is None:
+        return None, None
+    detector, ranges, *revisions = documents
+    start = _Start(area=area, checkpoint=checkpoint, detector=detector, ranges=ranges)
+    return start, _Wanted(event=event, revisions=revisions)
+
+
+async def _build_file(  # noqa: PLR0917 - inputs of one file
+    snapshot: Snapshot, registry: PublicRegistry, start: _Start, wanted: Sequence[_Wanted], prover: Prover, policy: str
+) -> DetectionFile | None:
+    """The file of events with one start; without those that its leaves do not reach. None without an event."""
+    area = start.area
+    stored_leaves = await _fetch_leaves(snapshot, wanted, start)
+    leaves = _select_leaves(stored_leaves, prover.checkpoint.size)
+    is_cut = len(leaves) < len(stored_leaves) or len(leaves) == MAX_LEAVES
+    events = [
+        RepeatedEvent(revisions=[_prove_document(prover, item) for item in event.revisions], last_leaf=last_leaf)
+        for event in wanted
+        if (last_leaf := _find_last_leaf(event, leaves, is_cut=is_cut)) is not None and _is_published(event, prover)
+    ]
+    if not events:
         return None
+    last = max(event.last_leaf for event in events)
+    leaves = [leaf for leaf in leaves if leaf.number <= last]
     if await _has_maintenance(snapshot, area, leaves):
         return None
-    detector, ranges, *events = documents
-    first, last = leaves[0].number, leaves[-1].number
-    datastreams = await _fetch_datastreams(snapshot, event, area)
-    stored = set(checkpoint.ids)
-    chosen = [item.id for item in datastreams if item.id in stored]
-    saved = checkpoint.ids, checkpoint.quality, checkpoint.detection
-    state = build_state(event.document.detector, area, saved, chosen)
+    first = leaves[0].number
+    until = max(item.event.changed_at for item in wanted)
+    datastreams = await _fetch_datastreams(snapshot, area, until)
     nodes = sorted({leaf.node for leaf in leaves if leaf.node is not None})
     keys = await snapshot.fetch(_Document, "select_node_key_leaves", {"area": area, "nodes": nodes, "last": last})
     hashes = prove_range(first, last + 1, prover.checkpoint.size, prover.read_hash)
+    detector = wanted[0].event.document.detector
     return DetectionFile(
         area=area,
         policy=policy,
-        events=[_prove_document(prover, item) for item in events],
-        detector=_prove_document(prover, detector),
-        ranges=_prove_document(prover, ranges),
+        events=events,
+        detector=_prove_document(prover, start.detector),
+        ranges=_prove_document(prover, start.ranges),
         node_keys=[LoggedLeaf(leaf=key.entry, proof=prover.prove(key.number)) for key in keys],
         registry=_describe_registry(registry, area, datastreams),
-        state=await _prove_state(snapshot, state, first, prover),
+        state=await _prove_state(snapshot, _build_state(start, detector, datastreams), first, prover),
         first_leaf=first,
         leaves=[_describe_leaf(leaf) for leaf in leaves],
         range_proof=[b64encode(item).decode() for item in hashes],
@@ -117,25 +179,51 @@ async def _has_maintenance(snapshot: Snapshot, area: str, leaves: Sequence[_Leaf
     return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
+def _build_state(start: _Start, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:
+    checkpoint = start.checkpoint
+    stored = set(checkpoint.ids)
+    chosen = [item.id for item in datastreams if item.id in stored]
+    return build_state(detector, start.area, (checkpoint.ids, checkpoint.quality, checkpoint.detection), chosen)
+
+
 async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str) -> _Checkpoint | None:
-    """The newest state from before the event was stored."""
-    values = {"event": event.document.id, "detector": event.document.detector, "area": area}
+    """The newest state from before the onset; the newest from before the event was stored if there is none."""
+    document = event.document
+    values = {"event": document.id, "detector": document.detector, "area": area, "onset": event.onset}
     rows = await snapshot.fetch(_Checkpoint, "select_checkpoint_before_event", values)
     return rows[0] if rows else None
 
 
-async def _fetch_leaves(
-    snapshot: Snapshot, event: DetectedEvent, area: str, checkpoint: _Checkpoint
-) -> Sequence[_Leaf]:
-    """All leaves from the first batch after the checkpoint to the last before the revision was stored."""
+async def _fetch_leaves(snapshot: Snapshot, wanted: Sequence[_Wanted], start: _Start) -> Sequence[_Leaf]:
+    """All leaves from the first batch after the checkpoint to the last before the newest revision was stored."""
     values = {
-        "area": area,
-        "first": checkpoint.before_batch,
-        "event": event.document.id,
-        "until": event.changed_at + _COMMIT_MARGIN,
-        "limit": MAX_LEAVES + 1,
+        "area": start.area,
+        "first": start.checkpoint.before_batch,
+        "events": [item.event.document.id for item in wanted],
+        "until": max(item.until for item in wanted),
+        "limit": MAX_LEAVES,
     }
     return await snapshot.fetch(_Leaf, "select_detection_leaves", values)
+
+
+def _select_leaves(leaves: Sequence[_Leaf], size: int) -> list[_Leaf]:
+    """The leaves up to the first that is not published, or whose bytes were deleted, or that would be too much."""
+    room = MAX_DETECTION_BYTES * 9 // 10  # the rest of the file needs the others
+    selected: list[_Leaf] = []
+    for leaf in leaves:
+        room -= _LEAF_BYTES + len(leaf.entry or "") + len(leaf.payload or b"") * 4 // 3
+        if leaf.number >= size or not (leaf.entry or leaf.payload) or room < 0:
+            break
+        selected.append(leaf)
+    return selected
+
+
+def _find_last_leaf(wanted: _Wanted, leaves: Sequence[_Leaf], *, is_cut: bool) -> int | None:
+    """Index of the last batch up to the newest revision; None if the leaves are cut before it, or there are none."""
+    stored = [(leaf.committed_at, leaf.number) for leaf in leaves if leaf.committed_at is not None]
+    if is_cut and not any(at >= wanted.event.changed_at for at, _ in stored):
+        return None
+    return max((number for at, number in stored if at <= wanted.until), default=None)
 
 
 async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) -> Sequence[_Document] | None:
@@ -157,17 +245,13 @@ def _was_ended_by_handover(event: DetectedEvent) -> bool:
     return _REPLACED in event.document.reasons
 
 
-def _is_complete(leaves: Sequence[_Leaf]) -> bool:
-    return 0 < len(leaves) <= MAX_LEAVES and all(leaf.entry or leaf.payload for leaf in leaves)
+def _is_published(wanted: _Wanted, prover: Prover) -> bool:
+    return max(item.number for item in wanted.revisions) < prover.checkpoint.size
 
 
-def _is_published(leaves: Sequence[_Leaf], documents: Sequence[_Document], prover: Prover) -> bool:
-    return max(leaves[-1].number, *(item.number for item in documents)) < prover.checkpoint.size
-
-
-async def _fetch_datastreams(snapshot: Snapshot, event: DetectedEvent, area: str) -> list[DetectedStream]:
-    """Datastreams of the area that existed when the revision was stored."""
-    return await snapshot.fetch(DetectedStream, "select_detected_streams", {"area": area, "until": event.changed_at})
+async def _fetch_datastreams(snapshot: Snapshot, area: str, until: datetime) -> list[DetectedStream]:
+    """Datastreams of the area that existed when the newest revision was stored."""
+    return await snapshot.fetch(DetectedStream, "select_detected_streams", {"area": area, "until": until})
 
 
 def _describe_registry(registry: PublicRegistry, area: str, datastreams: Sequence[DetectedStream]) -> DetectedRegistry:

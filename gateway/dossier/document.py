@@ -234,6 +234,9 @@ class DossierDocument:
             yield texts["check_evidence"].format(count=len(contents.evidence), command=command)
         if contents.detections:
             yield texts["check_detection"]
+        missing_events = len(contents.events) - len(contents.detected)
+        if contents.policy is not None and missing_events:
+            yield texts["check_detection_missing"].format(count=missing_events)
         if contents.policy is None:
             yield texts["check_no_log"]
         else:

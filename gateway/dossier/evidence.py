@@ -4,9 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from msgspec import Struct
+
 from gateway.api.data.registry import PublicRegistry
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
 from gateway.dossier.snapshot import Snapshot
+
+
+class DetectionExhibit(Struct, frozen=True, kw_only=True):
+    """A detection file, and the ids of its events."""
+
+    events: Sequence[str]
+    content: bytes
 
 
 class EvidenceSource(Protocol):
@@ -23,8 +32,10 @@ class EvidenceSource(Protocol):
     ) -> bytes | None:
         """Return the evidence file of the value of that time."""
 
-    async def build_detection(self, snapshot: Snapshot, registry: PublicRegistry, event: DetectedEvent) -> bytes | None:
-        """Return the detection file of an event; None if it cannot be detected again from the stored batches."""
+    async def build_detections(
+        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent]
+    ) -> Sequence[DetectionExhibit]:
+        """Return the detection files of events, without those that cannot be detected again from the stored batches."""
 
     async def read_policy(self, area: str) -> str | None:
         """Return the tlog-policy of the area's log, as text; None if the area has no log."""

@@ -13,11 +13,14 @@ from starlette.exceptions import HTTPException
 from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, StoredLeaf, fetch_claim
 from gateway.api.data.registry import PublicRegistry
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
-from gateway.dossier.detection_inputs import build_detection
+from gateway.dossier.detection_inputs import build_detections
+from gateway.dossier.evidence import DetectionExhibit
 from gateway.dossier.snapshot import Snapshot
+from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.proofs import UnpublishedError
 from gateway.transparency.settings import PublicLogSettings
+from gateway.verification.detection_file import RepeatedEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,19 +67,30 @@ class PublicLogEvidence:
         except HTTPException:
             return None
 
-    async def build_detection(self, snapshot: Snapshot, registry: PublicRegistry, event: DetectedEvent) -> bytes | None:
-        """Return the detection file of an event."""
-        area = registry.stations[event.document.station].area
+    async def build_detections(
+        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent]
+    ) -> Sequence[DetectionExhibit]:
+        """Return the detection files of the events of a station."""
+        if not events:
+            return []
+        area = registry.stations[events[0].document.station].area
         try:
             prover = self._logs.of_area(area).open()
         except UnpublishedError:
-            return None
-        file = await build_detection(snapshot, registry, event, prover, await self.read_policy(area) or "")
-        return None if file is None else file.encode()
+            return []
+        files = await build_detections(snapshot, registry, events, prover, await self.read_policy(area) or "")
+        return [
+            DetectionExhibit(events=[_name_event(item) for item in file.events], content=file.encode())
+            for file in files
+        ]
 
     async def read_policy(self, area: str) -> str | None:
         """Return the policy of the area's log."""
         return LogFolder.of(self._settings, area).read_policy()
+
+
+def _name_event(event: RepeatedEvent) -> str:
+    return Leaf.parse(event.revisions[0].leaf.encode()).fields[0]
 
 
 def _choose_statement(statements: Sequence[_KeyStatement], batch: LoggedBatch) -> StoredLeaf:

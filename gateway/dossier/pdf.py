@@ -5,14 +5,13 @@ WeasyPrint needs Pango on the machine. Without it `write_pdf` raises DossierErro
 
 import hashlib
 import importlib
+import importlib.util
 import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
-
-import matplotlib as mpl
 
 from gateway.dossier.errors import DossierError
 
@@ -69,8 +68,14 @@ def _load_weasyprint() -> ModuleType:
 
 
 def _font_faces() -> str:
-    """The fonts of matplotlib's wheel: the same bytes on every machine, whatever fonts it has."""
-    folder = Path(mpl.get_data_path()) / "fonts" / "ttf"
+    """The fonts of matplotlib's wheel: the same bytes on every machine, whatever fonts it has.
+
+    Only its files are used. To load matplotlib would take as long as to draw the figures.
+    """
+    package = importlib.util.find_spec("matplotlib")
+    if package is None or package.origin is None:
+        raise DossierError("matplotlib, which has the fonts, is missing: pip install 'piekwacht[dossier]'")
+    folder = Path(package.origin).parent / "mpl-data" / "fonts" / "ttf"
     return "".join(
         f'@font-face {{ font-family: "{family}"; font-weight: {weight}; font-style: {style}; '
         f'src: url("{(folder / name).as_uri()}"); }}\n'

@@ -93,17 +93,22 @@ WHERE e.detector = %(detector)s AND e.property_id = %(property)s
 GROUP BY e.property_id, e.interval_s ORDER BY e.interval_s
 
 -- name: select_checkpoint_before_event
--- The newest state of an area without the batches that were stored with the first revision of the event or after it.
--- OFFSET 0 keeps the planner from walking all ids for the smallest.
+-- A state of an area without the batches that were stored with the first revision of the event or after it: the newest
+-- one before the onset, so that every reading of the event follows it. After a restart a state is from the time of the
+-- event; then the state before that one is used. OFFSET 0 keeps the planner from walking all ids for the smallest.
 WITH opened AS (SELECT min(changed_at) AS at FROM event_revision WHERE event_id = %(event)s),
 first_batch AS (
     SELECT min(id) AS id FROM (
         SELECT b.id FROM batch b, opened
         WHERE b.committed_at >= opened.at AND b.committed_at < opened.at + interval '10 minutes' OFFSET 0) AS about_then
+),
+nearest AS (
+    SELECT before_batch, newest, ids, quality, detection FROM checkpoint, first_batch
+    WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text] AND before_batch <= first_batch.id
+    ORDER BY before_batch DESC LIMIT 2
 )
-SELECT before_batch, ids, quality, detection FROM checkpoint, first_batch
-WHERE detector = %(detector)s AND areas && ARRAY['*', %(area)s::text] AND before_batch <= first_batch.id
-ORDER BY before_batch DESC LIMIT 1
+SELECT before_batch, ids, quality, detection FROM nearest
+ORDER BY newest < %(onset)s::timestamptz DESC, before_batch DESC LIMIT 1
 
 -- name: select_detection_leaves
 -- Adjacent leaves of an area: from the first batch with at least this id to the last one that was stored by `until`.
@@ -112,9 +117,10 @@ WITH ends AS (
                AS first,
            (SELECT max(l.number) FROM batch b JOIN log_leaf l ON l.batch_id = b.id
             WHERE l.area_id = %(area)s AND b.committed_at <= %(until)s
-              AND b.committed_at >= (SELECT min(changed_at) FROM event_revision WHERE event_id = %(event)s)) AS last
+              AND b.committed_at >= (SELECT min(changed_at) FROM event_revision
+                                      WHERE event_id = ANY(%(events)s::text[]))) AS last
 )
-SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.hist AS late
+SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.committed_at, b.hist AS late
 FROM ends JOIN log_leaf l ON l.number BETWEEN ends.first AND ends.last LEFT JOIN batch b ON b.id = l.batch_id
 WHERE l.area_id = %(area)s ORDER BY l.number LIMIT %(limit)s
 

@@ -4,6 +4,7 @@ Applying the same file again changes nothing. Entries that the file does not nam
 """
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -77,11 +78,13 @@ class NodeTable(Struct, frozen=True, kw_only=True):
     id       short name, as in its agent.toml
     station  id of a station in this file
     key      verifier key of the node: `<name>+<key id>+<base64>`
+    since    when a new node began to measure at the station, with a time zone; default: when it is enrolled
     """
 
     id: Name
     station: Name
     key: str
+    since: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class SiteFile(Struct, frozen=True, kw_only=True):
@@ -102,13 +105,15 @@ def read_site_file(path: Path) -> SiteFile:
             raise ConfigurationError(
                 f"{path}: node `{node.id}` is at the station `{node.station}`, which the file does not have"
             )
+        if node.since is not None and node.since > datetime.now(UTC):
+            raise ConfigurationError(f"{path}: node `{node.id}` measures since {node.since.isoformat()}, in the future")
     return contents
 
 
 def apply_site_file(contents: SiteFile, dsn: str, *, folder: Path) -> None:
     """Store the file in the registry in one transaction. Running gateways reload the registry by themselves."""
     area = _build_area(contents.area, folder)
-    nodes = [Node(id=n.id, area=area.id, station=n.station, key=_parse_key(n)) for n in contents.node]
+    nodes = [(Node(id=n.id, area=area.id, station=n.station, key=_parse_key(n)), n.since) for n in contents.node]
     with connect(dsn) as connection, connection.transaction():
         stations.put_area(connection, area)
         for site in contents.site:
@@ -128,8 +133,8 @@ def apply_site_file(contents: SiteFile, dsn: str, *, folder: Path) -> None:
                 id=station.id, area=area.id, name=station.name, latitude=station.latitude, longitude=station.longitude
             )
             stations.put_station(connection, registry_station)
-        for node in nodes:
-            stations.put_node(connection, node)
+        for node, since in nodes:
+            stations.put_node(connection, node, since=since)
 
 
 def _build_area(table: AreaTable, folder: Path) -> Area:

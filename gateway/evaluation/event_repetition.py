@@ -22,6 +22,7 @@ from gateway.errors import GatewayError
 from gateway.model.event import Event
 from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
+from gateway.model.severity import classify_severity
 from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.transparency.sources import publish_event
@@ -116,7 +117,7 @@ def repeat_detection(
     batches: Sequence[ArrivedBatch],
     target: WantedEvent,
 ) -> dict[int, dict[str, Any]]:
-    """Return revision -> event as the log has it, apart from `severity` and `changedAt`. Raises RepetitionError."""
+    """Return revision -> event as the log has it, apart from `changedAt`. Raises RepetitionError."""
     analyzer = Analyzer(flagger=Flagger(), detector=_build_detector(parameters))
     try:
         return _repeat(analyzer, facts, states, batches, target)
@@ -233,14 +234,14 @@ class _Decoder:
 
 
 def _publish(event: Event, registry: Registry) -> dict[str, Any]:
-    station = registry.stations[event.station]
+    station, observed_property = registry.stations[event.station], registry.properties[event.observed_property]
     body = {
         **msgspec.json.decode(msgspec.json.encode(event)),
         "area": station.area,
         "station_name": station.name,
-        "unit": registry.properties[event.observed_property].unit,
-        "severity": "",
+        "unit": observed_property.unit,
+        "severity": classify_severity(event.excess, observed_property.severity_levels).value,
         "changed_at": "1970-01-01T00:00:00+00:00",
     }
     published = msgspec.json.decode(msgspec.json.encode(publish_event(body)))
-    return {name: value for name, value in published.items() if name not in {"severity", "changedAt"}}
+    return {name: value for name, value in published.items() if name != "changedAt"}

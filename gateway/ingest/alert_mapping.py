@@ -1,25 +1,17 @@
-"""Maps events to alerts: which changes are alerted, and their severity. Pure."""
+"""Maps events to alerts: which changes are alerted. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from math import hypot
 
-from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place, Severity
+from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place
 from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.properties import order_of_property
-from gateway.model.registry import ObservedProperty, Registry, Station
+from gateway.model.registry import Registry, Station
+from gateway.model.severity import classify_severity
 
 _ALERTED_KINDS = {EventKind.PEAK, EventKind.REGIONAL}  # glitches and humidity are stored and shown, never sent
-
-
 _NEAR_METRES = 15_000.0  # metres within which a watched facility is named
-
-
-def classify_severity(event: Event, observed_property: ObservedProperty) -> Severity:
-    """Return the highest level whose excess is reached; a property without levels is always minor."""
-    levels = observed_property.severity_levels or ()
-    levels_reached = sum(event.excess >= level for level in levels)
-    return list(Severity)[max(0, levels_reached - 1)]
 
 
 _ALERT_CHANGES = {EventChange.MERGED: Change.ENDED}  # the regional event is alerted separately
@@ -45,7 +37,7 @@ def _build_alert(event: Event, registry: Registry, plume: str) -> Alert:
         property_name=dict(observed_property.names_in_text),
         property_order=order_of_property(event.observed_property),
         unit=observed_property.unit,
-        severity=classify_severity(event, observed_property),
+        severity=classify_severity(event.excess, observed_property.severity_levels),
         confidence=event.confidence,
         kind=event.kind.value,
         onset=event.onset,

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from alerting import inbox
-from gateway.ingest.alert_mapping import build_alerts, classify_severity
+from gateway.ingest.alert_mapping import build_alerts
 from gateway.live.message import LiveEvent, LiveMessage, LiveObservation
 from gateway.model.event import Event
 from gateway.model.registry import Registry
+from gateway.model.severity import classify_severity
 from gateway.store import events as event_store
 from gateway.store.connection import QUERIES, Transaction
 from gateway.store.plumes import assign_plumes
@@ -17,7 +18,8 @@ async def write_outbox(
     tx: Transaction, live_observations: Sequence[LiveObservation], events: Sequence[Event], registry: Registry
 ) -> list[LiveMessage]:
     """Store the events and their alerts in this transaction; return the messages to publish after its COMMIT."""
-    severities = [classify_severity(event, registry.properties[event.observed_property]).value for event in events]
+    levels = [registry.properties[event.observed_property].severity_levels for event in events]
+    severities = [classify_severity(event.excess, own).value for event, own in zip(events, levels, strict=True)]
     plumes = await assign_plumes(tx, events, registry)
     await event_store.save_events(tx, events, severities, registry, plumes)
     await inbox.put_alerts(tx, build_alerts(events, registry, plumes))

@@ -25,6 +25,7 @@ class LogState(Struct, frozen=True, kw_only=True):
 
     size: int
     batches_until: int
+    last_batch: int
     signed_size: int
     signed_root: bytes | None
     delivery_count: int
@@ -90,9 +91,9 @@ class LogStore:
         rows = self.connect().cursor(row_factory=scalar_row).execute(QUERIES["select_numbering_transactions"])
         return last_id, frozenset(rows)
 
-    def add_batches(self, state: LogState, limit: int) -> AddedBatches:
-        """Give at most `limit` batches without a leaf the next indices."""
-        values = {"batches_until": state.batches_until, "size": state.size, "limit": limit}
+    def add_batches(self, state: LogState, limit: int, *, before: int | None = None) -> AddedBatches:
+        """Give at most `limit` batches without a leaf the next indices. `before`: only those with a lower id."""
+        values = {"batches_until": state.batches_until, "size": state.size, "limit": limit, "before": before}
         (added,) = self.fetch(AddedBatches, QUERIES["insert_batch_leaves"], values)
         return added
 

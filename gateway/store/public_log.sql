@@ -10,11 +10,11 @@ SELECT id FROM area ORDER BY id
 INSERT INTO log_state (area_id) VALUES (%(area)s) ON CONFLICT DO NOTHING
 
 -- name: select_state
-SELECT size, batches_until, signed_size, signed_root, delivery_count, delivery_head
+SELECT size, batches_until, last_batch, signed_size, signed_root, delivery_count, delivery_head
 FROM log_state WHERE area_id = %(area)s
 
 -- name: lock_state
-SELECT size, batches_until, signed_size, signed_root, delivery_count, delivery_head
+SELECT size, batches_until, last_batch, signed_size, signed_root, delivery_count, delivery_head
 FROM log_state WHERE area_id = %(area)s FOR UPDATE
 
 -- name: select_last_batch_id
@@ -27,10 +27,11 @@ WHERE locktype = 'relation' AND relation = 'batch_id'::regclass AND mode = 'RowE
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 -- name: insert_batch_leaves
--- Batches after the watermark that have no leaf, by id. The second bound keeps the search for leaves short.
+-- Batches after the watermark that have no leaf, by id, up to `before` (NULL: all). The second bound keeps the search
+-- for leaves short.
 WITH missing AS (
     SELECT b.id FROM batch b JOIN node n ON n.id = b.node_id
-    WHERE n.area_id = %(area)s AND b.id > %(batches_until)s
+    WHERE n.area_id = %(area)s AND b.id > %(batches_until)s AND b.id < coalesce(%(before)s::bigint, b.id + 1)
       AND NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.batch_id = b.id AND l.batch_id > %(batches_until)s)
       AND NOT EXISTS (SELECT 1 FROM log_recovered_batch r
                       WHERE (r.node_id, r.incarnation, r.seq, r.sha256) = (b.node_id, b.incarnation, b.seq, b.sha256))
@@ -43,7 +44,8 @@ WITH missing AS (
 SELECT count(*) AS count, coalesce(max(batch_id), 0) AS last FROM added
 
 -- name: select_sources
-SELECT id, kind, body::text AS body FROM log_source WHERE area_id = %(area)s ORDER BY id LIMIT %(limit)s
+SELECT id, kind, body::text AS body FROM log_source
+WHERE area_id = %(area)s AND kind = ANY(%(kinds)s::text[]) ORDER BY id LIMIT %(limit)s
 
 -- name: delete_sources
 DELETE FROM log_source WHERE id = ANY(%(ids)s)
@@ -55,20 +57,19 @@ WHERE NOT EXISTS (SELECT 1 FROM log_leaf l WHERE l.area_id = %(area)s AND l.sour
 ORDER BY since, name
 
 -- name: select_states
--- New states of detection in an area without a leaf, with the index of the first batch that they have not seen.
-SELECT DISTINCT ON (c.detector, f.number) c.detector, f.number AS leaf, c.ids, c.quality, c.detection,
+-- States of detection whose next batch of the area has no leaf yet, with the id of that batch. Of several states before
+-- the same batch, only the newest.
+SELECT DISTINCT ON (f.id, c.detector) c.detector, f.id AS first_batch, c.ids, c.quality, c.detection,
        ARRAY(SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
              WHERE %(area)s IN (n.area_id, s.area_id) AND d.id = ANY(c.ids) ORDER BY d.id) AS chosen
 FROM checkpoint c
 CROSS JOIN LATERAL (
-    SELECT l.number FROM log_leaf l
-    WHERE l.area_id = %(area)s AND l.batch_id >= c.before_batch AND l.batch_id < c.before_batch + 20000
-    ORDER BY l.batch_id LIMIT 1
+    SELECT b.id FROM batch b JOIN node n ON n.id = b.node_id
+    WHERE n.area_id = %(area)s AND b.id >= c.before_batch AND b.id > %(last_batch)s
+    ORDER BY b.id LIMIT 1
 ) AS f
-WHERE c.made_at > now() - interval '1 hour' AND c.areas && ARRAY['*', %(area)s::text] AND NOT EXISTS (
-    SELECT FROM log_leaf l
-    WHERE l.area_id = %(area)s AND l.source = 'detector-state ' || c.detector || ' ' || f.number)
-ORDER BY c.detector, f.number, c.before_batch DESC
+WHERE c.before_batch > %(last_batch)s AND c.areas && ARRAY['*', %(area)s::text]
+ORDER BY f.id, c.detector, c.before_batch DESC
 
 -- name: select_ranges
 -- What decides whether a value of a property counts, and from which excess an event has which severity.
@@ -83,6 +84,7 @@ VALUES (%(area)s, %(number)s, %(source)s, %(entry)s, %(document)s)
 
 -- name: update_state
 UPDATE log_state SET size = %(size)s, batches_until = greatest(batches_until, %(batches_until)s),
+    last_batch = greatest(last_batch, %(last_batch)s),
     delivery_count = %(delivery_count)s, delivery_head = %(delivery_head)s
 WHERE area_id = %(area)s
 
@@ -135,5 +137,6 @@ VALUES (%(area)s, %(node)s, %(station)s, %(key)s, %(since)s, %(until)s) RETURNIN
 DELETE FROM log_source WHERE area_id = %(area)s AND kind = 'node-key' AND (body ->> 'id')::bigint = %(id)s
 
 -- name: record_recovery
-UPDATE log_state SET size = %(size)s, delivery_count = %(delivery_count)s, delivery_head = %(delivery_head)s
+UPDATE log_state SET size = %(size)s, delivery_count = %(delivery_count)s, delivery_head = %(delivery_head)s,
+    last_batch = greatest(last_batch, (SELECT max(batch_id) FROM log_leaf WHERE area_id = %(area)s))
 WHERE area_id = %(area)s

@@ -207,7 +207,10 @@ ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, verifier_key = exclud
 UPDATE installation SET until = now() WHERE node_id = %(node)s AND until IS NULL AND station_id <> %(station)s
 
 -- name: begin_installation
-INSERT INTO installation (node_id, station_id) SELECT %(node)s, %(station)s
+-- From now on. The first installation of a node begins when it began to measure there, if that is given.
+INSERT INTO installation (node_id, station_id, since)
+SELECT %(node)s, %(station)s, CASE WHEN EXISTS (SELECT 1 FROM installation WHERE node_id = %(node)s) THEN now()
+                                   ELSE coalesce(%(since)s::timestamptz, now()) END
 WHERE NOT EXISTS (SELECT 1 FROM installation WHERE node_id = %(node)s AND until IS NULL)
 
 -- name: revoke_node
@@ -382,10 +385,12 @@ INSERT INTO checkpoint (detector, areas, before_batch, newest, ids, quality, det
 VALUES (%(detector)s, %(areas)s, %(before)s, %(newest)s, %(ids)s, %(quality)s, %(detection)s)
 
 -- name: delete_surplus_checkpoints
--- After eight days one a day is enough.
+-- After eight days one a day is enough, and those of the two hours before an event, from which it can be detected again.
 DELETE FROM checkpoint c WHERE made_at < now() - interval '8 days' AND EXISTS (
     SELECT FROM checkpoint e WHERE e.detector = c.detector AND e.areas = c.areas
     AND e.made_at < c.made_at AND e.made_at >= date_trunc('day', c.made_at))
+AND NOT EXISTS (
+    SELECT FROM event e WHERE e.detected_at >= c.made_at AND e.detected_at < c.made_at + interval '2 hours 15 minutes')
 
 -- name: select_checkpoint_before
 -- The newest checkpoint without this batch and without readings from this time on.

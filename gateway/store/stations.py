@@ -156,13 +156,16 @@ def put_station(connection: psycopg.Connection, station: Station) -> None:
     connection.execute(QUERIES["put_station"], _field_values(station))
 
 
-def put_node(connection: psycopg.Connection, node: Node) -> None:
-    """Enrol a node, or change its key or station; an installation elsewhere ends now."""
+def put_node(connection: psycopg.Connection, node: Node, *, since: datetime | None = None) -> None:
+    """Enrol a node, or change its key or station; an installation elsewhere ends now.
+
+    `since`: when a new node began to measure at its station; None: now.
+    """
     with connection.transaction():
         connection.execute(QUERIES["put_node"], {"id": node.id, "area": node.area, "key": str(node.key)})
-        installation = {"node": node.id, "station": node.station}
+        installation: dict[str, object] = {"node": node.id, "station": node.station}
         connection.execute(QUERIES["end_installation"], installation)
-        connection.execute(QUERIES["begin_installation"], installation)
+        connection.execute(QUERIES["begin_installation"], installation | {"since": since})
 
 
 def revoke_node(connection: psycopg.Connection, node: str) -> bool:

@@ -24,7 +24,7 @@ from gateway.store.public_log import QUERIES, LogStore
 from gateway.transparency.checkpoint import Checkpoint, open_checkpoint
 from gateway.transparency.errors import ProofError
 from gateway.transparency.head import LogRefusedError
-from gateway.transparency.indexing import list_rules
+from gateway.transparency.indexing import CAUSES, EFFECTS, list_rules
 from gateway.transparency.known_leaves import KnownLeaves
 from gateway.transparency.leaf import Leaf, LeafKind
 from gateway.transparency.log_folder import LogFolder
@@ -99,7 +99,7 @@ class _Recoverer:
         self._state = store.load_state(lock=True)
         self._hasher = TreeHasher()
         deliveries = DeliveryRecord(count=self._state.delivery_count, head=self._state.delivery_head)
-        rows = store.fetch(SourceRow, QUERIES["select_sources"], {"limit": None})
+        rows = store.fetch(SourceRow, QUERIES["select_sources"], {"kinds": [*CAUSES, *EFFECTS], "limit": None})
         self._known = KnownLeaves(list_rules(store), rows, deliveries)
         self._lost_batches: list[LostBatch] = []
         self._lost_leaves: list[Leaf] = []

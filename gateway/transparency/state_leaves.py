@@ -15,23 +15,30 @@ from gateway.transparency.sources import NewLeaf
 class StateRow(Struct, frozen=True, kw_only=True):
     """A saved state: `ids` are its datastreams, `chosen` those of the area, both ascending by slot and id.
 
-    `leaf`: index of the first batch of the area that the state has not seen.
+    `first_batch`: id of the first batch of the area that the state has not seen.
     """
 
     detector: str
-    leaf: int
+    first_batch: int
     ids: list[int]
     chosen: list[int]
     quality: bytes
     detection: bytes
 
 
-def describe_state(row: StateRow, area: str) -> NewLeaf:
-    """Leaf of a state. Its document is not stored with the leaf: it follows from the saved state."""
+def hash_state(row: StateRow, area: str) -> str:
+    """Hash of the document of a state. Raises ValueError for one of a version of the detector with other records."""
     document = build_state(row.detector, area, (row.ids, row.quality, row.detection), row.chosen).encode()
-    fields = row.detector, str(row.leaf)
-    leaf = Leaf(kind=LeafKind.DETECTOR_STATE, fields=fields, content=hash_content(document.encode()))
-    return NewLeaf(source=name_state(row.detector, row.leaf), leaf=leaf)
+    return hash_content(document.encode())
+
+
+def describe_state(detector: str, first_leaf: int, content: str) -> NewLeaf:
+    """Leaf of a state. `first_leaf`: index of the first batch of the area that it has not seen; `content`: its hash.
+
+    Its document is not stored with the leaf: it follows from the saved state.
+    """
+    leaf = Leaf(kind=LeafKind.DETECTOR_STATE, fields=(detector, str(first_leaf)), content=content)
+    return NewLeaf(source=name_state(detector, first_leaf), leaf=leaf)
 
 
 def name_state(detector: str, leaf: int) -> str:
@@ -46,7 +53,11 @@ def build_state(
 
     `saved`: ids, and the states of flagging and of detection, compressed. Raises ValueError if they do not fit.
     """
-    ids, quality, detection = saved[0], zlib.decompress(saved[1]), zlib.decompress(saved[2])
+    ids = saved[0]
+    try:
+        quality, detection = zlib.decompress(saved[1]), zlib.decompress(saved[2])
+    except zlib.error as error:
+        raise ValueError(f"the saved state is damaged: {error}") from None
     return LoggedState(
         detector=detector,
         area=area,

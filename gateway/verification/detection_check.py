@@ -1,4 +1,4 @@
-"""Verify a detection file: its batches are all that the log has there, and the detector gives the event again.
+"""Verify a detection file: its batches are all that the log has there, and the detector gives its events again.
 
 The detector is the gateway's own code (`gateway.evaluation.event_repetition`), which needs numpy and numba. It is
 imported when it is needed, so that everything else is checked without it.
@@ -15,7 +15,7 @@ from msgspec import Struct
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, LeafKind, hash_content
 from gateway.transparency.logged_state import LoggedState
-from gateway.verification.detection_file import DetectionFile
+from gateway.verification.detection_file import DetectionFile, RepeatedEvent
 from gateway.verification.detection_inputs import InputBatch, read_inputs
 from gateway.verification.document_steps import ProvenDocument, check_detector, check_document, check_place
 from gateway.verification.evidence_check import EvidenceChecker
@@ -25,7 +25,7 @@ from gateway.verification.moment import read_moment
 from gateway.verification.step import StepState, VerificationStep, is_any_false, make_step
 
 _RANGES = "ranges-of-properties"
-_NOT_DETECTED = frozenset({"severity", "changedAt"})  # the gateway adds them when it stores an event
+_NOT_DETECTED = frozenset({"changedAt"})  # when the gateway stored the revision
 _REPETITION = "gateway.evaluation.event_repetition"
 
 
@@ -55,23 +55,39 @@ def check_detection(content: bytes, checker: EvidenceChecker) -> DetectionResult
         return DetectionResult(steps=(make_step("policy", StepState.FALSE, reason=str(error)),))
     place = Membership(index=file.first_leaf, head=judge.judge(file.checkpoint.encode()))
     batches, leaves_step = read_inputs(file, place, judge)
-    events, event_steps = _check_events(file, place, judge)
     rules, rule_steps = _check_rules(file, place, judge)
     state, state_step = _check_state(file, place, judge)
-    steps = [policy_step, leaves_step, state_step, *rule_steps, *event_steps]
-    steps += [check_detector(events[-1], rules)] if events else []
-    if is_any_false(steps) or state is None:
-        steps.append(make_step("detection", StepState.UNCHECKED, "inputs"))
-    else:
-        steps.append(_repeat(file, batches, state, events, rules))
-    return DetectionResult(steps=tuple(steps), documents=frozenset(event.text for event in events))
+    inputs = _Inputs(file=file, batches=batches, state=state, rules=rules)
+    shared_steps = [policy_step, leaves_step, state_step, *rule_steps]
+    steps, documents = list(shared_steps), set[str]()
+    for item in file.events:
+        events, event_steps = _check_events(item, place, judge)
+        event_steps += [check_detector(events[-1], rules)] if events else []
+        if state is None or is_any_false([*shared_steps, *event_steps]):
+            event_steps.append(make_step("detection", StepState.UNCHECKED, "inputs"))
+        else:
+            event_steps.append(_repeat(inputs, events, item.last_leaf))
+        steps += event_steps
+        documents |= {event.text for event in events}
+    return DetectionResult(steps=tuple(steps), documents=frozenset(documents))
+
+
+class _Inputs(Struct, frozen=True, kw_only=True):
+    """Inputs that all events of a file share. `state` None: it is false."""
+
+    file: DetectionFile
+    batches: Sequence[InputBatch]
+    state: LoggedState | None
+    rules: Sequence[ProvenDocument]
 
 
 def _check_events(
-    file: DetectionFile, place: Membership, judge: HeadJudge
+    item: RepeatedEvent, place: Membership, judge: HeadJudge
 ) -> tuple[list[ProvenDocument], list[VerificationStep]]:
     """The revisions, which must be of one event, in rising order."""
-    results = [check_document("event", item, frozenset({LeafKind.EVENT}), place, judge) for item in file.events]
+    results = [
+        check_document("event", document, frozenset({LeafKind.EVENT}), place, judge) for document in item.revisions
+    ]
     events = [document for document, _ in results if document is not None]
     steps = [step for _, step in results]
     revisions = [event.value["revision"] for event in events]
@@ -97,7 +113,7 @@ def _check_rules(
 def _check_state(
     file: DetectionFile, place: Membership, judge: HeadJudge
 ) -> tuple[LoggedState | None, VerificationStep]:
-    """The state before the first leaf; without a leaf it is a statement of the operator."""
+    """The state before the first leaf. Without a leaf before that one it is a statement of the operator."""
     values: dict[str, object] = {"leaf": file.first_leaf}
     try:
         state = LoggedState.parse(file.state.document)
@@ -112,8 +128,8 @@ def _check_state(
     except ProofError as error:
         return None, make_step("state", StepState.FALSE, reason=str(error), values=values)
     values["index"] = membership.index
-    first_event = _find(file.events[0], judge).index
-    state_of_step, variant = (StepState.OK, "") if membership.index < first_event else (StepState.UNCHECKED, "late")
+    earliest = min(file.first_leaf, *(_find(item.revisions[0], judge).index for item in file.events))
+    state_of_step, variant = (StepState.OK, "") if membership.index < earliest else (StepState.UNCHECKED, "late")
     return state, make_step("state", state_of_step, variant, compared={"sha256": leaf.content}, values=values)
 
 
@@ -121,19 +137,14 @@ def _find(logged: LoggedLeaf | LoggedDocument, judge: HeadJudge) -> Membership:
     return judge.find_leaf(logged.leaf.encode(), logged.proof)
 
 
-def _repeat(
-    file: DetectionFile,
-    batches: Sequence[InputBatch],
-    state: LoggedState,
-    events: Sequence[ProvenDocument],
-    rules: Sequence[ProvenDocument],
-) -> VerificationStep:
-    """Step whether the detector gives all revisions again."""
+def _repeat(inputs: _Inputs, events: Sequence[ProvenDocument], last_leaf: int) -> VerificationStep:
+    """Step whether the detector gives all revisions of an event again from the batches up to a leaf."""
     newest = events[-1].value
+    batches = [batch for batch in inputs.batches if batch.leaf <= last_leaf]
     values = {"event": newest["id"], "detector": newest.get("detector"), "revision": newest["revision"]}
     values["batches"] = len(batches)
     try:
-        compared = _compare(events, _run(file, batches, state, newest, rules))
+        compared = _compare(events, _run(inputs, batches, newest))
     except _UncheckedError as unchecked:
         values["own"] = unchecked.own
         return make_step("detection", StepState.UNCHECKED, unchecked.variant, values=values)
@@ -142,18 +153,13 @@ def _repeat(
     return make_step("detection", StepState.OK, compared=compared, values=values)
 
 
-def _run(
-    file: DetectionFile,
-    batches: Sequence[InputBatch],
-    state: LoggedState,
-    newest: Mapping[str, Any],
-    rules: Sequence[ProvenDocument],
-) -> Mapping[int, Mapping[str, Any]]:
+def _run(inputs: _Inputs, batches: Sequence[InputBatch], newest: Mapping[str, Any]) -> Mapping[int, Mapping[str, Any]]:
     """Revisions that the detector gives. Raises ProofError, or _UncheckedError if this program cannot run it."""
-    detector, ranges = rules
+    (detector, ranges), file, state = inputs.rules, inputs.file, inputs.state
     name = str(newest.get("detector"))
-    if state.detector != name or state.area != file.area:
-        raise ProofError(f"the state is of the detector {state.detector[:60]} in the area {state.area[:60]}")
+    if state is None or state.detector != name or state.area != file.area:
+        label, area = ("-", "-") if state is None else (state.detector, state.area)
+        raise ProofError(f"the state is of the detector {label[:60]} in the area {area[:60]}")
     module = _load_repetition()
     quality, detection = state.decode_states()
     try:
@@ -164,12 +170,18 @@ def _run(
             detector.text,
             _collect_facts(module, file, ranges),
             module.StartStates(ids=state.ids, quality=quality, detection=detection),
-            [module.ArrivedBatch(**msgspec.structs.asdict(batch)) for batch in batches],
+            [_arrive(module, batch) for batch in batches],
             module.WantedEvent(id=newest["id"], revision=newest["revision"], end=_read_end(newest)),
         )
     except module.RepetitionError as error:
         raise ProofError(str(error)) from None
     return revisions
+
+
+def _arrive(module: Any, batch: InputBatch) -> Any:  # noqa: ANN401 - of a module
+    return module.ArrivedBatch(
+        node=batch.node, key=batch.key, payload=batch.payload, received_at=batch.received_at, late=batch.late
+    )
 
 
 def _load_repetition() -> Any:  # noqa: ANN401 - a module
@@ -216,7 +228,9 @@ def _compare(events: Sequence[ProvenDocument], revisions: Mapping[int, Mapping[s
                     f"and {_shorten(detected.get(name))} by the detector"
                 )
     newest = events[-1].value
-    return {name: newest.get(name) for name in ("onset", "peakAt", "end", "peak", "background", "confidence")}
+    return {
+        name: newest.get(name) for name in ("onset", "peakAt", "end", "peak", "background", "severity", "confidence")
+    }
 
 
 def _shorten(value: object) -> str:

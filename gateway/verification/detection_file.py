@@ -1,10 +1,11 @@
-"""Detection files: everything from which the detector gives an event again, in one JSON file.
+"""Detection files: everything from which the detector gives events again, in one JSON file.
 
     {"format": "piekwacht/detection@v1", "area": ..., "events": [...], "state": {...}, "leaves": [...], ...}
 
-The dossier of an event has one. `piekwacht verify` runs the detector over the signed batches in it, from the state
-before them, and compares the result with the event in the log. docs/proof-format.md describes the fields. Nothing is
-verified here: a file that can be read may still be false in every line.
+The dossier of an event has one, that of a period one for all events that follow the same saved state. `piekwacht
+verify` runs the detector over the signed batches in it, from the state before them, and compares the result with the
+events in the log. docs/proof-format.md describes the fields. Nothing is verified here: a file that can be read may
+still be false in every line.
 """
 
 from datetime import datetime
@@ -19,8 +20,8 @@ from gateway.transparency.strict_json import load_json
 from gateway.verification.evidence_file import MAX_ITEMS, LoggedDocument, LoggedLeaf
 
 FILE_ENDING = ".piekwacht-detection.json"
-MAX_DETECTION_BYTES = 67_108_864
-MAX_LEAVES = 20_000
+MAX_DETECTION_BYTES = 134_217_728
+MAX_LEAVES = 100_000  # 2.7 hours of an area of 100 nodes with a batch in 10 s
 
 T = TypeVar("T")
 _START = b'{"format":"piekwacht/detection@'
@@ -97,17 +98,24 @@ class DetectionLeaf(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return _decode(self.signed or "", "the signed bytes of a batch")
 
 
+class RepeatedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One event: its revisions, oldest first. `last_leaf`: index of the last batch that the newest revision needs."""
+
+    revisions: Annotated[list[LoggedDocument], Meta(min_length=1, max_length=MAX_ITEMS)]
+    last_leaf: Annotated[int, Meta(ge=0)]
+
+
 class DetectionFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Contents of a detection file. The fields are written in this order.
 
-    `events`: the revisions of one event, oldest first. `leaves`: all leaves of the log from index `first_leaf` on,
-    `range_proof`: the hashes that lead from them to the root of `checkpoint`, in base64.
+    `events`: events of one detector. `leaves`: all leaves of the log from index `first_leaf` on. `range_proof`: the
+    hashes that lead from them to the root of `checkpoint`, in base64.
     """
 
     format: Literal["piekwacht/detection@v1"] = "piekwacht/detection@v1"
     area: str
     policy: str
-    events: Annotated[list[LoggedDocument], Meta(min_length=1, max_length=MAX_ITEMS)]
+    events: Annotated[list[RepeatedEvent], Meta(min_length=1, max_length=MAX_ITEMS)]
     detector: LoggedDocument
     ranges: LoggedDocument
     node_keys: Annotated[list[LoggedLeaf], Meta(max_length=MAX_LEAVES)]

@@ -20,8 +20,9 @@ from gateway.verification.step import StepState, VerificationStep, make_step
 
 
 class InputBatch(Struct, frozen=True, kw_only=True):
-    """A batch as it arrived; `key`: the verifier key that its node had."""
+    """A batch as it arrived. `leaf`: its index in the log; `key`: the verifier key that its node had."""
 
+    leaf: int
     node: str
     key: str
     payload: bytes
@@ -92,6 +93,7 @@ def _read_batch(item: DetectionLeaf, index: int, keys: Mapping[str, Sequence[_Lo
                 continue
             entry = describe_batch(batch.node, batch.inc, batch.seq, payload).encode()
             arrived = InputBatch(
+                leaf=index,
                 node=batch.node,
                 key=str(logged.key.verifier),
                 payload=payload,

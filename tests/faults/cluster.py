@@ -108,6 +108,16 @@ hold_seconds = 2.0
         self.gateway = Child("gateway", command, log=self.folder / "gateway.log")
         return self.gateway
 
+    def revive_gateway(self) -> None:
+        """Start a gateway again that ended by itself: one that starts while the database is down does, with a sentence.
+
+        The unit of systemd has `Restart=always`, and `piekwacht up` does the same.
+        """
+        assert self.gateway is not None
+        if not self.gateway.is_running:
+            assert "no database" in self.gateway.read_log_tail(1), self.gateway.read_log_tail()
+            self.start_gateway()
+
     def restart(self, process: str) -> None:
         """Kill a process with SIGKILL and start it again, as a service manager would."""
         if process == "database":

@@ -39,13 +39,20 @@ class EnrolledNode:
         )
 
 
-def enrol_node(dsn: str, node: str = "ijm-001", station: str = "wijk-aan-zee", area: str = "ijmond") -> EnrolledNode:
-    """Put an area, a station and a node into the registry."""
+def enrol_node(
+    dsn: str,
+    node: str = "ijm-001",
+    station: str = "wijk-aan-zee",
+    area: str = "ijmond",
+    *,
+    since: datetime | None = None,
+) -> EnrolledNode:
+    """Put an area, a station and a node into the registry. `since`: when it began to measure."""
     signer = Signer.generate(node)
     verifier: Verifier = signer.verifier
     with psycopg.connect(dsn, autocommit=True) as connection:
         stations.put_area(connection, Area(id=area, name="IJmond", authority="Omgevingsdienst", outline=OUTLINE))
         station_row = Station(id=station, area=area, name="Wijk aan Zee", latitude=52.494, longitude=4.594)
         stations.put_station(connection, station_row)
-        stations.put_node(connection, Node(id=node, area=area, station=station, key=verifier))
+        stations.put_node(connection, Node(id=node, area=area, station=station, key=verifier), since=since)
     return EnrolledNode(signer=signer, area=area)

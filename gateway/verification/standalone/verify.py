@@ -230,8 +230,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "De toestand van de detector vóór blad {leaf} staat in blad {index} van het logboek.",
     ),
     "state.late": (
-        "The state of the detector before leaf {leaf} came into the log after the event, in leaf {index}.",
-        "De toestand van de detector vóór blad {leaf} kwam na de gebeurtenis in het logboek, in blad {index}.",
+        "The state of the detector before leaf {leaf} came into the log too late, in leaf {index}.",
+        "De toestand van de detector vóór blad {leaf} kwam te laat in het logboek, in blad {index}.",
     ),
     "state.not checked": (
         "The state of the detector before leaf {leaf} is a statement of the operator: the log has no leaf of it.",

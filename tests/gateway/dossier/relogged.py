@@ -9,32 +9,40 @@ from edge_agent.signing import Signer
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, encode_canonically, hash_content
 from gateway.transparency.range_proof import prove_range
 from gateway.verification.batch_steps import read_batch, split_note
-from gateway.verification.detection_file import DetectionFile
+from gateway.verification.detection_file import DetectionFile, RepeatedEvent
 from tests.gateway.transparency.leaf_log import LeafLog
 
 ORIGIN = "piekwacht.example/log/ijmond"
 
 
-def relog(file: DetectionFile, *, events=None, detector=None, leaves=None, state=None) -> tuple[bytes, str]:
-    """Return the file and the policy of the new log. Arguments replace what is in the file."""
+def relog(
+    file: DetectionFile, *, events=None, detector=None, ranges=None, leaves=None, state=None, is_late=False
+) -> tuple[bytes, str]:
+    """Return the file and the policy of the new log. Arguments replace what is in the file.
+
+    `is_late`: the leaf of the state follows the batches.
+    """
     log = LeafLog(Signer.generate(ORIGIN))
     leaves = file.leaves if leaves is None else leaves
+    revisions = file.events[0].revisions
     documents = {
         "detector": [change_document(file.detector, detector)],
-        "ranges": [file.ranges],
-        "events": [change_document(item, text) for item, text in zip(file.events, events or file.events, strict=True)],
+        "ranges": [change_document(file.ranges, ranges)],
+        "events": [change_document(item, text) for item, text in zip(revisions, events or revisions, strict=True)],
     }
     state_leaf = None
     for items in (documents["detector"], documents["ranges"], file.node_keys):
         for item in items:
             log.add(item.leaf.encode())
+    first = len(log.leaves) + (state is not None and not is_late)
     if state is not None:
-        fields = Leaf.parse(documents["detector"][0].leaf.encode()).fields[0], str(len(log.leaves) + 1)
+        fields = Leaf.parse(documents["detector"][0].leaf.encode()).fields[0], str(first)
         state_leaf = Leaf(kind=LeafKind.DETECTOR_STATE, fields=fields, content=hash_content(state.encode()))
-        log.add(state_leaf.encode())
-    first = len(log.leaves)
-    for leaf in leaves:
-        log.add(leaf.entry.encode() if leaf.signed is None else describe_signed(leaf))
+    entries = [leaf.entry.encode() if leaf.signed is None else describe_signed(leaf) for leaf in leaves]
+    if state_leaf is not None:
+        entries.insert(len(entries) if is_late else 0, state_leaf.encode())
+    for entry in entries:
+        log.add(entry)
     for item in documents["events"]:
         log.add(item.leaf.encode())
     return write(file, log, documents, leaves, (first, state, state_leaf)), f"log {log.signer.verifier}\nquorum none\n"
@@ -53,7 +61,7 @@ def write(file, log, documents, leaves, start):
     hashes = prove_range(first, first + len(leaves), len(log.leaves), log.read_hash)
     return replace(
         file,
-        events=[prove(item) for item in documents["events"]],
+        events=[RepeatedEvent(revisions=[prove(item) for item in documents["events"]], last_leaf=len(log.leaves))],
         detector=prove(documents["detector"][0]),
         ranges=prove(documents["ranges"][0]),
         node_keys=[prove(item) for item in file.node_keys],

@@ -4,7 +4,9 @@ import asyncio
 import json
 import zipfile
 from base64 import b64decode, b64encode
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import groupby
 
 import numpy as np
 import psycopg
@@ -15,7 +17,7 @@ from edge_agent.wire import Signer
 from gateway.detection.detector import Detector
 from gateway.detection.stored_states import STATE
 from gateway.dossier.build import build_dossier, open_source
-from gateway.dossier.request import EventRequest
+from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.detection_check import check_detection
@@ -27,6 +29,7 @@ from gateway.verification.membership import read_policy
 from tests.gateway.api.routes.test_log import enrol_earlier
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.dossier.relogged import change_values, relog
+from tests.gateway.enrolled_node import T0
 
 HOST = "piekwacht.example"
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
@@ -34,8 +37,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded e
 
 async def run_log(dsn, settings):
     worker = LogWorker(settings, dsn, [], "piekwacht test")
-    for _ in range(2):  # the second step has the leaf of the state, whose next batch then has one
-        assert not await worker.run_once()
+    assert not await worker.run_once()
     await worker.aclose()
 
 
@@ -82,6 +84,7 @@ def false_steps(steps):
 def test_the_detector_gives_every_revision_of_the_event_again(dossier, logged_files):
     policy = read_policy(logged_files["data/policy.txt"].decode())
     steps = check_dossier(ZipFiles(dossier), EvidenceChecker(TrustedByReader(policy=policy)))
+    assert {step.state for step in steps if step.name in {"leaves", "state", "detector", "rule", "event"}} == {"ok"}
     assert not [step for step in steps if step.state == "false"]
     (detection,) = [step for step in steps if step.name == "detection"]
     event = read_json(logged_files, "event.json")
@@ -91,8 +94,18 @@ def test_the_detector_gives_every_revision_of_the_event_again(dossier, logged_fi
     assert detection.compared["confidence"] == str(event["confidence"])
 
 
-def test_a_state_that_was_logged_after_the_event_is_not_called_proven(detection, logged_files):
-    steps = check(detection.encode(), logged_files["data/policy.txt"].decode())
+def test_leaves_stand_in_the_order_of_their_causes(logged):
+    with psycopg.connect(logged[0]) as connection:
+        query = "SELECT coalesce(split_part(source, ' ', 1), 'batch'), source FROM log_leaf ORDER BY number"
+        leaves = connection.execute(query).fetchall()
+    order = [kind for kind, _ in groupby(kind for kind, _ in leaves)]
+    assert order == ["correction-rule", "detector", "node-key", "detector-state", "batch", "event"]
+    ((number, source),) = [(n, source) for n, (kind, source) in enumerate(leaves) if kind == "detector-state"]
+    assert int(source.split()[-1]) == number + 1
+
+
+def test_a_state_that_was_logged_after_its_batches_is_not_called_proven(detection):
+    steps = check(*relog(detection, state=detection.state.document, is_late=True))
     assert (steps["state"].state, steps["state"].text) == ("not checked", "state.late")
 
 
@@ -108,9 +121,10 @@ def test_a_state_without_a_leaf_is_a_statement_of_the_operator(detection):
 
 
 def test_a_changed_peak_with_its_own_hash_is_not_in_the_log(detection, logged_files):
-    last = detection.events[-1]
-    changed = change_values(last.document, peak=99.5)
-    events = [*detection.events[:-1], replace(last, document=changed)]
+    (event,) = detection.events
+    last = event.revisions[-1]
+    changed = replace(last, document=change_values(last.document, peak=99.5))
+    events = [replace(event, revisions=[*event.revisions[:-1], changed])]
     steps = check(replace(detection, events=events).encode(), logged_files["data/policy.txt"].decode())
     assert "another hash than its leaf" in false_steps(steps)["event"]
     assert steps["detection"].text == "detection.inputs"
@@ -124,17 +138,27 @@ def test_a_changed_peak_with_its_own_hash_is_not_in_the_log(detection, logged_fi
         ("confidence", 0.98),
         ("reasons", []),
         ("kind", "regional"),
+        ("severity", "minor"),
+        ("severity", "extreme"),
     ],
 )
 def test_a_value_that_the_operator_changed_in_his_own_log_is_named(detection, name, value):
-    documents = [item.document for item in detection.events]
+    documents = [item.document for item in detection.events[0].revisions]
     documents[-1] = change_values(documents[-1], **{name: value})
     steps = check(*relog(detection, events=documents))
     assert f"`{name}` is {json.dumps(value)} in the log" in false_steps(steps)["detection"]
 
 
+def test_levels_of_severity_that_the_operator_changed_in_his_own_log_are_named(detection):
+    ranges = json.loads(detection.ranges.document)
+    for row in ranges["properties"]:
+        row["severity"] = None
+    steps = check(*relog(detection, ranges=json.dumps(ranges)))
+    assert "by the detector" in false_steps(steps)["detection"]
+
+
 def test_a_revision_that_the_detector_did_not_make_is_named(detection):
-    documents = [item.document for item in detection.events]
+    documents = [item.document for item in detection.events[0].revisions]
     documents[0] = change_values(documents[0], background=1.5)
     assert (
         "revision 1: `background` is 1.5 in the log"
@@ -236,6 +260,25 @@ def test_what_is_no_detection_file_is_one_false_step(content):
     result = check_detection(content, EvidenceChecker(TrustedByReader()))
     assert [(step.name, str(step.state)) for step in result.steps] == [("file", "false")]
     assert "the detection file cannot be read" in result.steps[0].describe()
+
+
+async def test_the_dossier_of_a_period_proves_the_detection_of_each_event(recorded, logged):
+    dsn, settings = logged
+    start = datetime.fromtimestamp(T0 / 1000, UTC)
+    request = PeriodRequest(station="wijk-aan-zee", start=start, end=start + timedelta(hours=2))
+    dossier = await build_dossier(dsn, request, PUBLISHER, open_source(settings))
+    files = unpack(dossier.content)
+    events = {item["id"] for item in read_json(files, "events.json")["items"]}
+    steps = check_dossier(
+        ZipFiles(dossier.content),
+        EvidenceChecker(TrustedByReader(policy=read_policy(files["data/policy.txt"].decode()))),
+    )
+    detections = [step for step in steps if step.name == "detection"]
+    assert len(events) > 1
+    assert recorded[1] in events
+    assert len([name for name in files if "/detection/" in name]) == 1, "one state, one file"
+    assert [(step.state, len(events)) for step in detections] == [("ok", len(events))] * len(events)
+    assert all(any(id_ in step.describe() for step in detections) for id_ in events)
 
 
 async def test_an_event_whose_batches_were_deleted_has_no_detection_file(recorded, logged):

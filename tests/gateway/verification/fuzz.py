@@ -32,7 +32,13 @@ from gateway.transparency.range_proof import prove_range
 from gateway.transparency.tiles import Tile, decode_entries, hash_reader
 from gateway.verification.batch_steps import read_batch
 from gateway.verification.detection_check import check_detection
-from gateway.verification.detection_file import DetectedRegistry, DetectionFile, DetectionLeaf, StartState
+from gateway.verification.detection_file import (
+    DetectedRegistry,
+    DetectionFile,
+    DetectionLeaf,
+    RepeatedEvent,
+    StartState,
+)
 from gateway.verification.dossier_check import check_dossier, read_manifest
 from gateway.verification.dossier_files import ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
@@ -150,7 +156,7 @@ def make_detection(world: World) -> bytes:
     return DetectionFile(
         area="ijmond",
         policy=world.policy(),
-        events=evidence.events,
+        events=[RepeatedEvent(revisions=evidence.events, last_leaf=size - 1)],
         detector=evidence.rules[-1],
         ranges=evidence.rules[0],
         node_keys=[evidence.node_key],
