@@ -89,15 +89,22 @@ def list_nodes(folder: Path) -> list[tuple[str, str]]:
 
 def load_plan(folder: Path, site: str, node: str) -> tuple[SiteSettings, NodePlan]:
     """Read the files of a site and one of its nodes. Raises ConfigurationError."""
-    return (
-        load_toml(folder / "sites" / site / "site.toml", SiteSettings),
-        load_toml(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan),
-    )
+    return load_site(folder, site), load_toml(folder / "sites" / site / "nodes" / f"{node}.toml", NodePlan)
+
+
+def load_site(folder: Path, site: str) -> SiteSettings:
+    """Read the file of a site. Raises ConfigurationError."""
+    return load_toml(folder / "sites" / site / "site.toml", SiteSettings)
 
 
 def render_node(folder: Path, site: str, node: str) -> dict[str, str]:
     """File name -> text: agent.toml, config.txt, user-data, network-config. Raises ConfigurationError."""
-    site_settings, plan = load_plan(folder, site, node)
+    return render_plan(folder, site, node, load_plan(folder, site, node)[1])
+
+
+def render_plan(folder: Path, site: str, node: str, plan: NodePlan) -> dict[str, str]:
+    """The same for a node whose plan is in no file. Raises ConfigurationError."""
+    site_settings = load_site(folder, site)
     board = load_toml(folder / "boards" / f"{plan.board}.toml", Board)
     kit = load_toml(folder / "kits" / f"{plan.kit}.toml", Kit)
     agent = _build_agent_table(node, site_settings, kit, _merge_calibration(folder, kit, plan))

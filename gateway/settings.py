@@ -16,6 +16,7 @@ from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.shadow.settings import ShadowSettings
 from gateway.ingest.settings import IngestSettings
 from gateway.mqtt.settings import BrokerSettings
+from gateway.operator.settings import OperatorSettings
 from gateway.store.retention import RetentionSettings
 from gateway.system.logging_setup import LogSettings
 from gateway.transparency.settings import PublicLogSettings
@@ -78,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     public_log: PublicLogSettings | None = None
+    operator: OperatorSettings = OperatorSettings()
 
     @property
     def has_evaluation(self) -> bool:

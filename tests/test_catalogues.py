@@ -56,10 +56,12 @@ def test_a_text_has_the_same_placeholders_in_every_language(domain):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize(("variable", "context"), [("w", "page"), ("i", "inspector"), ("s", "subscribe")])
+@pytest.mark.parametrize(
+    ("variable", "context"), [("w", "page"), ("i", "inspector"), ("s", "subscribe"), ("o", "operator")]
+)
 def test_every_key_that_a_template_names_has_a_text(variable, context, language):
     texts = texts_of(context, language)
-    for template in sorted((ROOT / "gateway/api/templates").glob("*.html")):
+    for template in sorted((ROOT / "gateway/api/templates").rglob("*.html")):
         for key in re.findall(rf"(?<![\w.]){variable}\.(\w+)", template.read_text(encoding="utf-8")):
             assert key == "get" or key in texts, f"{template.name}: {key}"
 

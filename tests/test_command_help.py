@@ -54,3 +54,11 @@ def test_the_configuration_stands_before_or_after_the_action_and_the_last_counts
         ("--config a.toml list --config b.toml", "b.toml"),
     ):
         assert vars(parser.parse_args(words.split())) == {"config": config, "limit": 2}
+
+
+LISTINGS = {"list", "show", "status", "silences", "history"}
+
+
+@pytest.mark.parametrize("name", [name for name in PARSERS if name.rsplit(" ", 1)[-1] in LISTINGS])
+def test_what_prints_a_list_or_a_thing_prints_it_as_json_too(name):
+    assert "--json" in PARSERS[name]._option_string_actions

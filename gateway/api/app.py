@@ -40,6 +40,9 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.operator import enrolment, work
+from gateway.api.operator import routes as operator_routes
+from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
 from gateway.api.pages import routes as pages
 from gateway.api.reports import service as report_service
@@ -67,6 +70,7 @@ from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
 from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
+from gateway.operator.tools import DATABASE_ONLY, OperatorTools
 from gateway.system.gc_tuning import freeze_gc
 from gateway.transparency.settings import PublicLogSettings
 
@@ -81,11 +85,13 @@ def create_app(
     subscriptions: SubscriptionSettings | None = None,
     reports: ReportMaker | None = None,
     alerting: AlertingSettings | None = None,
+    operator_tools: OperatorTools = DATABASE_ONLY,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
     It offers no dossiers if `dossiers` is None, no reports if `reports` is, and nobody can subscribe if
-    `subscriptions` is. Without `alerting` the inspector pages know no receivers, rosters and routes.
+    `subscriptions` is. Without `alerting` the inspector pages know no receivers, rosters and routes. `operator_tools`:
+    what operators can do besides reading and writing the database.
     """
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
@@ -141,11 +147,15 @@ def create_app(
     report_service.install(app, reports)
     plume_service.install(app, dsn, alerting)
     subscription_service.install(app, subscriptions, dsn)
+    operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
+        operator_routes,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
+    for operator_router in (enrolment.api_router, work.api_router):
+        app.include_router(operator_router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(security_txt.router)
     app.state.static_files = static_files.load_files()
@@ -177,10 +187,19 @@ async def serve(
     subscriptions: SubscriptionSettings | None = None,
     reports: ReportMaker | None = None,
     alerting: AlertingSettings | None = None,
+    operator_tools: OperatorTools = DATABASE_ONLY,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
     app = create_app(
-        settings, dsn, broker, public_log, dossiers, subscriptions=subscriptions, reports=reports, alerting=alerting
+        settings,
+        dsn,
+        broker,
+        public_log,
+        dossiers,
+        subscriptions=subscriptions,
+        reports=reports,
+        alerting=alerting,
+        operator_tools=operator_tools,
     )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the actions."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     list_ = actions.add_parser("list", help="print the formats, and which of them need a mapping file")
+    list_.add_argument("--json", action="store_true", help="print the formats as a JSON list")
     list_.set_defaults(action=_list)
     try_ = actions.add_parser("try", help="read one message from a file; nothing is stored or sent")
     try_.add_argument("file", type=Path, metavar="FILE", help="the body of one message, exactly as the sensor sends it")
@@ -41,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    del args
+    if args.json:
+        print(json.dumps([{"format": name, "needs_mapping": name in MAPPED_FORMATS} for name in FORMATS]))
+        return 0
     for name in FORMATS:
         print(f"{name:18}{'needs a mapping file' if name in MAPPED_FORMATS else ''}".rstrip())
     return 0

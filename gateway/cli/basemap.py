@@ -5,6 +5,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import msgspec
 import psycopg
 
 from alerting.vocabulary import count_things
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--name", metavar="NAME", help="its name in the list (the file's name without .pmtiles)")
     add.set_defaults(action=_add)
     list_ = actions.add_parser("list", help="print the archives with their areas, zoom levels and sizes")
+    list_.add_argument("--json", action="store_true", help="print the archives as a JSON list")
     list_.set_defaults(action=_list)
     remove = actions.add_parser("remove", help="delete an archive; the drawn base map remains")
     remove.add_argument("name", metavar="NAME", help="the name that `list` prints")
@@ -79,14 +81,29 @@ def _add(args: argparse.Namespace, configuration: settings.Settings, folder: Pat
 
 
 def _list(args: argparse.Namespace, configuration: settings.Settings, folder: Path) -> None:
-    del args
     archives = list(list_archives(folder))
+    if args.json:
+        areas = _load_areas(configuration.database.dsn) if archives else []
+        print(msgspec.json.encode([_to_entry(archive, areas) for archive in archives]).decode())
+        return
     if not archives:
         print("no archives; the pages show the drawn base map. `piekwacht basemap add` adds an archive")
         return
     areas = _load_areas(configuration.database.dsn)
     for archive in archives:
         print(f"{archive.name:20} {_describe(archive)}; {', '.join(_name_areas(archive, areas)) or 'no area'}")
+
+
+def _to_entry(archive: MapArchive, areas: list[Area]) -> dict[str, object]:
+    header = archive.header
+    return {
+        "name": archive.name,
+        "bytes": archive.size,
+        "min_zoom": header.min_zoom,
+        "max_zoom": header.max_zoom,
+        "bounds": list(header.bounds),
+        "areas": _name_areas(archive, areas),
+    }
 
 
 def _remove(args: argparse.Namespace, configuration: settings.Settings, folder: Path) -> None:

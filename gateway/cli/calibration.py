@@ -4,17 +4,23 @@ Versions are never changed or removed: a mistake is corrected by a newer version
 """
 
 import argparse
+import getpass
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from math import isfinite
 
+import msgspec
+
 from alerting.log import escape_unprintable
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
+from gateway.cli import calibration_fit
 from gateway.errors import GatewayError
 from gateway.model.timestamps import format_instant
+from gateway.operator.actor import local_actor
+from gateway.operator.calibration import store_calibration
 from gateway.quality.calibration import CalibrationVersion, find_calibration, group_versions
-from gateway.store.calibrations import add_calibration, load_calibrations
+from gateway.store.calibrations import load_calibrations
 from gateway.store.connection import connect
 
 _MAX_TEXT = 500
@@ -54,12 +60,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--source", required=True, help="how the coefficients were obtained: reference station, report")
     add.add_argument("--author", required=True, help="organisation or function that states them; it is public")
     add.set_defaults(action=_add)
+    fit = actions.add_parser("fit", help="fit a line beside a reference; with --apply add it as the next version")
+    calibration_fit.add_arguments(fit)
     list_ = actions.add_parser("list", help="the calibrations that hold now")
     _add_target(list_, optional=True)
     list_.set_defaults(action=_list)
     show = actions.add_parser("show", help="every version of one calibration, with its coefficients and source")
     _add_target(show, optional=False)
     show.set_defaults(action=_show)
+    for subparser in (list_, show):
+        subparser.add_argument("--json", action="store_true", help="print the versions as a JSON list")
 
 
 def _add_target(parser: argparse.ArgumentParser, *, optional: bool) -> None:
@@ -75,8 +85,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _add(args: argparse.Namespace, dsn: str) -> None:
     calibration = read_calibration(args)
-    with connect(dsn) as connection:
-        added = add_calibration(connection, calibration)
+    with connect(dsn) as connection, connection.transaction():
+        added = store_calibration(connection, local_actor(getpass.getuser()), calibration)
     end = "" if added.valid_until is None else f" until {format_instant(added.valid_until)}"
     print(f"{added.label} holds from {format_instant(added.valid_from)}{end}")
 
@@ -141,6 +151,10 @@ def _list(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
         versions = group_versions(load_calibrations(connection, args.node, args.property))
     now = datetime.now(UTC)
+    if args.json:
+        chosen = [find_calibration(group, now) for group in versions.values()]
+        print(msgspec.json.encode([version for version in chosen if version is not None]).decode())
+        return
     for name, group in versions.items():
         present = find_calibration(group, now)
         state = f"none holds now, of {len(group)}" if present is None else _describe_line(present)
@@ -156,6 +170,9 @@ def _show(args: argparse.Namespace, dsn: str) -> None:
         raise GatewayError(
             f"{args.node} has no calibration of {args.property}; `piekwacht calibration list` shows those that exist"
         )
+    if args.json:
+        print(msgspec.json.encode(versions).decode())
+        return
     for version in versions:
         print("\n".join(_describe(version)))
 

@@ -5,48 +5,18 @@ import getpass
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import Struct
-from psycopg.rows import class_row
 
 from alerting.log import escape_unprintable
 from alerting.vocabulary import count_things
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.decoding.rejection import RejectionReason
-from gateway.errors import GatewayError
 from gateway.model.timestamps import format_seconds
-from gateway.store.connection import QUERIES, connect
+from gateway.operator import quarantine
+from gateway.operator.actor import local_actor
+from gateway.store.connection import connect
 
-_MAX_SHOWN_BYTES = 4096
 _MAX_SHOWN_CHARACTERS = 200  # of a topic in the list
-
-
-class QuarantineEntry(Struct, frozen=True, kw_only=True):
-    """One row of `list`."""
-
-    id: int
-    received_at: datetime
-    topic: str
-    reason: str
-    detail: str
-    size: int
-    replay_asked_at: datetime | None
-    outcome: str | None
-
-
-class QuarantinedPayload(Struct, frozen=True, kw_only=True):
-    """One payload, as `show` prints it."""
-
-    id: int
-    received_at: datetime
-    topic: str
-    reason: str
-    detail: str
-    payload: bytes
-    replay_asked_at: datetime | None
-    replay_asked_by: str | None
-    replayed_at: datetime | None
-    outcome: str | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     list_.set_defaults(action=_list_entries)
     show = actions.add_parser("show", help="print one payload as it was received")
     show.add_argument("id", type=int, help="number of the payload, as `list` prints it")
+    show.add_argument("--json", action="store_true", help="print it as a JSON object, the payload in base64")
     show.set_defaults(action=_show_payload)
     replay = actions.add_parser("replay", help="let the running gateway decode these payloads again")
     replay.add_argument("id", type=int, nargs="*", help="numbers of the payloads, as `list` prints them")
@@ -87,49 +58,49 @@ def _parse_time(text: str) -> datetime:
 
 
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:
+    actor = local_actor(getpass.getuser())
     with connect(dsn) as connection:
-        if args.reason is None and not args.json:
-            for reason, count, first, last in connection.execute(QUERIES["count_quarantine_by_reason"]):
-                print(f"{count:8} {reason:18} {first:%Y-%m-%d %H:%M:%S}Z to {last:%Y-%m-%d %H:%M:%S}Z")
-        parameters = {"reason": args.reason, "since": args.since, "limit": args.limit}
-        cursor = connection.cursor(row_factory=class_row(QuarantineEntry))
-        rows = cursor.execute(QUERIES["list_quarantine"], parameters).fetchall()
-        if args.json:
-            print(msgspec.json.encode(rows).decode())
-            return
-        if not rows:
-            print("no such payload is in quarantine" if args.reason or args.since else "the quarantine is empty")
-        for row in rows:
-            state = f"  [{row.outcome or 'to be retried'}]" if row.replay_asked_at else ""
-            topic, detail = escape_unprintable(row.topic[:_MAX_SHOWN_CHARACTERS]), escape_unprintable(row.detail)
-            print(f"#{row.id} {row.received_at:%Y-%m-%d %H:%M:%S}Z {topic} {row.size} bytes")
-            print(f"    {row.reason}: {detail}{state}")
+        rows = quarantine.list_payloads(connection, actor, args.limit, reason=args.reason, since=args.since)
+        reasons = quarantine.count_reasons(connection, actor) if args.reason is None and not args.json else []
+    if args.json:
+        print(msgspec.json.encode(rows).decode())
+        return
+    for row in reasons:
+        print(f"{row.count:8} {row.reason:18} {row.first_at:%Y-%m-%d %H:%M:%S}Z to {row.last_at:%Y-%m-%d %H:%M:%S}Z")
+    if not rows:
+        print("no such payload is in quarantine" if args.reason or args.since else "the quarantine is empty")
+    for entry in rows:
+        state = f"  [{entry.outcome or 'to be retried'}]" if entry.replay_asked_at else ""
+        topic, detail = escape_unprintable(entry.topic[:_MAX_SHOWN_CHARACTERS]), escape_unprintable(entry.detail)
+        print(f"#{entry.id} {entry.received_at:%Y-%m-%d %H:%M:%S}Z {topic} {entry.size} bytes")
+        print(f"    {entry.reason}: {detail}{state}")
 
 
 def _show_payload(args: argparse.Namespace, dsn: str) -> None:
     with connect(dsn) as connection:
-        cursor = connection.cursor(row_factory=class_row(QuarantinedPayload))
-        row = cursor.execute(QUERIES["select_quarantine_entry"], {"id": args.id}).fetchone()
-    if row is None:
-        raise GatewayError(f"no payload #{args.id} is in quarantine; `piekwacht quarantine list` shows their ids")
+        row = quarantine.get_payload(connection, local_actor(getpass.getuser()), args.id)
+    if args.json:
+        print(msgspec.json.encode(row).decode())
+        return
     print(f"#{row.id} was received at {format_seconds(row.received_at)} on {escape_unprintable(row.topic)}")
     print(f"{row.reason}: {escape_unprintable(row.detail)}")
     if row.replay_asked_at:
         attempt = f"retried {format_seconds(row.replayed_at)}: {row.outcome}" if row.replayed_at else "not yet retried"
         print(f"replay requested by {row.replay_asked_by} at {format_seconds(row.replay_asked_at)}; {attempt}")
     print(f"{len(row.payload)} bytes:")
-    text = row.payload[:_MAX_SHOWN_BYTES].decode("utf-8", "backslashreplace")
-    print("\n".join(map(escape_unprintable, text.split("\n"))))
-    if len(row.payload) > _MAX_SHOWN_BYTES:
-        print(f"... and {len(row.payload) - _MAX_SHOWN_BYTES} more bytes")
+    print("\n".join(map(escape_unprintable, row.shown_text.split("\n"))))
+    if row.hidden_bytes:
+        print(f"... and {row.hidden_bytes} more bytes")
 
 
 def _request_replay(args: argparse.Namespace, dsn: str) -> None:
     if not args.id and args.reason is None:
         raise ConfigurationError("give ids, or --reason for all payloads with that reason")
+    actor = local_actor(getpass.getuser())
     with connect(dsn) as connection:
-        parameters = {"ids": args.id, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["request_replay"], parameters).rowcount
+        count = quarantine.request_retry(connection, actor, args.id) if args.id else 0
+        if args.reason is not None:
+            count += quarantine.request_retry_of_reason(connection, actor, args.reason)
     print(
         f"{count_things(count, 'payload')} will be retried by the running gateway; `list` and `show` print the outcome"
     )
@@ -139,6 +110,5 @@ def _delete_payloads(args: argparse.Namespace, dsn: str) -> None:
     if not args.yes:
         raise ConfigurationError("deleted payloads cannot be restored; add --yes to confirm")
     with connect(dsn) as connection:
-        parameters = {"before": args.before, "reason": args.reason, "by": getpass.getuser()}
-        count = connection.execute(QUERIES["delete_quarantine"], parameters).rowcount
+        count = quarantine.delete_payloads(connection, local_actor(getpass.getuser()), args.before, args.reason)
     print(f"{count_things(count, 'payload')} deleted; the table quarantine_emptied records who deleted which")

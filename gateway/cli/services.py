@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from gateway import settings
+from gateway.operator.tools import OperatorTools
 
 _SERVICE_NAMES = {"evaluate": "evaluation"}  # of commands that are called otherwise
 
@@ -20,8 +21,15 @@ def run(args: argparse.Namespace) -> int:
 
     if args.command == "up":
         return run.run_all(configuration, args.config)
-    run.run(configuration, _SERVICE_NAMES.get(args.command, args.command), _log_faults)
+    operator_tools = _build_operator_tools(configuration) if args.command == "api" else None
+    run.run(configuration, _SERVICE_NAMES.get(args.command, args.command), _log_faults, operator_tools)
     return 0
+
+
+def _build_operator_tools(configuration: settings.Settings) -> OperatorTools:
+    from gateway.cli import operator_tools  # noqa: PLC0415 - it imports the doctor, which other services do not need
+
+    return operator_tools.build_operator_tools(configuration)
 
 
 def _log_faults(configuration: settings.Settings, service_names: Sequence[str]) -> None:

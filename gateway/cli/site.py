@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psycopg
 
 from alerting.vocabulary import count_things
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     apply.add_argument("file", type=Path, metavar="SITE.toml", help="the site file, all of it or nothing")
     apply.set_defaults(action=_apply)
     show = actions.add_parser("show", help="print every area with its sites, stations and nodes")
+    show.add_argument("--json", action="store_true", help="print the registry as a JSON object")
     show.set_defaults(action=_show)
 
 
@@ -40,10 +42,26 @@ def _apply(args: argparse.Namespace) -> None:
 
 def _show(args: argparse.Namespace) -> None:
     registry = asyncio.run(_load(settings.read(args.config).database.dsn))
+    if args.json:
+        print(msgspec.json.encode(_to_document(registry)).decode())
+        return
     if not registry.areas:
         print("the registry is empty; `piekwacht site apply` puts a site file into it")
     for area in registry.areas.values():
         print("\n".join(_describe_area(area, registry)))
+
+
+def _to_document(registry: Registry) -> dict[str, object]:
+    nodes = [
+        {"id": node.id, "area": node.area, "station": node.station, "revoked": node.revoked}
+        for node in registry.nodes.values()
+    ]
+    return {
+        "areas": list(registry.areas.values()),
+        "sites": registry.sites,
+        "stations": list(registry.stations.values()),
+        "nodes": nodes,
+    }
 
 
 async def _load(dsn: str) -> Registry:

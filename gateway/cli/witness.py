@@ -6,6 +6,8 @@ It runs where only `piekwacht[edge]` is installed.
 import argparse
 from pathlib import Path
 
+import msgspec
+
 from edge_agent.configuration import load_toml
 from gateway.cli.signing_key import create_key
 from gateway.errors import GatewayError
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     run_ = actions.add_parser("run", help="sign the heads of the logs in the configuration until SIGTERM")
     run_.set_defaults(action=_run)
     show = actions.add_parser("show", help="print key, logs and newest heads; exit code 1 if a log was forked")
+    show.add_argument("--json", action="store_true", help="print them as a JSON object")
     show.set_defaults(action=_show)
     for action in (run_, show):
         action.add_argument("--config", type=Path, required=True, metavar="FILE", help="witness.toml")
@@ -61,6 +64,10 @@ def _show(args: argparse.Namespace) -> int:
     signer, logs = read_signer(settings.key_file), read_logs(settings)
     with WitnessState(settings.state_path, str(WitnessKey.of(signer))) as state:
         summary = WitnessService(signer, logs, state).summarise()
+    has_fork = bool(summary.select_conflicts(ConflictKind.FORK))
+    if args.json:
+        print(msgspec.json.encode(summary, enc_hook=str).decode())
+        return int(has_fork)
     print(f"key {summary.key}")
     for log in summary.logs:
         newest = log.newest
@@ -70,4 +77,4 @@ def _show(args: argparse.Namespace) -> int:
         print(f"{conflict.kind}: {conflict.origin}, {conflict.size} leaves, {format_time(conflict.received_at)}")
         print(conflict.signed_note.decode("utf-8", "replace"))
         print(conflict.note.decode("utf-8", "replace"))
-    return int(bool(summary.select_conflicts(ConflictKind.FORK)))
+    return int(has_fork)

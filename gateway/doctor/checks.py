@@ -10,7 +10,12 @@ from gateway.doctor import certificates, database, files, machine, mail, public_
 from gateway.doctor.finding import Finding, FindingLevel
 from gateway.settings import Settings
 
-_DISKS = ("/", "/var/lib/postgresql", "/var/lib/postgresql/data", "/var/lib/mosquitto", "/var/backups/piekwacht")
+DISKS = tuple(
+    map(
+        Path,
+        ("/", "/var/lib/postgresql", "/var/lib/postgresql/data", "/var/lib/mosquitto", "/var/backups/piekwacht"),
+    )
+)  # folders of ours that may lie on separate disks
 
 Check = Callable[[Settings], Iterable[Finding]]
 
@@ -65,4 +70,4 @@ def _check_clock(settings: Settings) -> Iterable[Finding]:
 
 def _check_disk(settings: Settings) -> Iterable[Finding]:
     del settings
-    return map(machine.check_disk, machine.read_disks([Path(path) for path in _DISKS]))
+    return map(machine.check_disk, machine.read_disks(DISKS))

@@ -60,6 +60,11 @@ class _Leaf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Window:
+    id: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Document:
     number: int
     entry: str
@@ -100,7 +105,8 @@ async def build_detections(
     """Build the detection files of events of one area. An event is in none if it cannot be detected again.
 
     It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision.
+    The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision. Or operators
+    announced maintenance of a node in that time: the flags of its readings are in no leaf.
     """
     groups = dict[tuple[int, int, int], tuple[_Start, list[_Wanted]]]()
     for event in events:
@@ -142,6 +148,8 @@ async def _build_file(  # noqa: PLR0917 - inputs of one file
         return None
     last = max(event.last_leaf for event in events)
     leaves = [leaf for leaf in leaves if leaf.number <= last]
+    if await _has_maintenance(snapshot, area, leaves):
+        return None
     first = leaves[0].number
     until = max(item.event.changed_at for item in wanted)
     datastreams = await _fetch_datastreams(snapshot, area, until)
@@ -163,6 +171,12 @@ async def _build_file(  # noqa: PLR0917 - inputs of one file
         range_proof=[b64encode(item).decode() for item in hashes],
         checkpoint=prover.note.decode(),
     )
+
+
+async def _has_maintenance(snapshot: Snapshot, area: str, leaves: Sequence[_Leaf]) -> bool:
+    moments = [leaf.received_at for leaf in leaves if leaf.received_at is not None]
+    values = {"area": area, "start": min(moments, default=None), "end": max(moments, default=None)}
+    return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
 def _build_state(start: _Start, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:

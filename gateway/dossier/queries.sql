@@ -166,3 +166,8 @@ ORDER BY b.id
 SELECT k.id, k.area_id AS area, k.node_id AS node, k.since, k.until, l.number, l.entry
 FROM node_key k JOIN log_leaf l ON l.area_id = k.area_id AND l.source = 'node-key ' || k.node_id || ' ' || k.id
 WHERE k.node_id = ANY(%(nodes)s::text[]) ORDER BY k.id
+
+-- name: select_maintenance_between
+-- A window of a node of the area with readings that arrived in the span; those of a backlog are up to a day older.
+SELECT m.id FROM maintenance_window m JOIN node n ON n.id = m.node_id
+WHERE n.area_id = %(area)s AND m.starts_at <= %(end)s AND m.ends_at > %(start)s::timestamptz - interval '1 day' LIMIT 1

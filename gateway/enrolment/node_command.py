@@ -10,21 +10,20 @@ from typing import Any
 import msgspec
 import psycopg
 from msgspec import Struct
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 from alerting.log import escape_unprintable
 from edge_agent import provisioning
 from edge_agent.configuration import ConfigurationError
-from edge_agent.identity import EnrolmentRequest, NodeKeys
-from edge_agent.wire import NoteError, Verifier
 from gateway import settings
+from gateway.enrolment import node_work_command
 from gateway.enrolment.authority import CertificateAuthority
-from gateway.enrolment.bundle import collect_files, pack_archive
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
-from gateway.enrolment.node_report import describe_report
+from gateway.enrolment.card import CardOrder, CardSources, enrol_node, read_request
 from gateway.errors import GatewayError, StartError
 from gateway.model.clock_doubt import describe_clock_error
-from gateway.model.registry import Node
+from gateway.operator.actor import local_actor
+from gateway.operator.node_report import describe_report
 from gateway.store import stations
 from gateway.store.connection import QUERIES, connect
 
@@ -94,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     configure.add_argument("node", help="id of the node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
+    node_work_command.add_actions(add_action)
     list_ = add_action("list", _list, "print every node: its station, when it was last heard, its status")
     list_.add_argument("--json", action="store_true", help="print the nodes as a JSON list")
 
@@ -104,50 +104,35 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _enrol(args: argparse.Namespace) -> None:
-    config, folder = settings.read(args.config), args.firmware_configs
+    config = settings.read(args.config)
     if config.ingest is None:
         raise StartError("the gateway's key is missing: set [ingest] key_file")
-    site, plan = provisioning.load_plan(folder, args.site, args.node)
-    _check_placeholders(site, folder / "sites" / args.site / "site.toml")
-    node_key, archive = _build_archive(args, site, config.ingest.signer().verifier)
-    node = Node(id=args.node, area=site.area, station=plan.station, key=node_key)
-    with connect(config.database.dsn) as connection, connection.transaction():
-        _check_registry(connection, node, replace=args.replace)
-        out = args.out or Path(f"{args.node}.tar")
-        stations.put_node(connection, node)
-        write_new_file(out, archive)
-    print(
-        f"{args.node} is enrolled at {plan.station}. Unpack {out} onto the boot partition of its card, then delete it."
+    sources = CardSources(
+        ca=args.ca,
+        firmware_configs=args.firmware_configs,
+        gateway_key=config.ingest.signer().verifier,
+        package=args.package,
     )
-
-
-def _build_archive(
-    args: argparse.Namespace, site: provisioning.SiteSettings, gateway_key: Verifier
-) -> tuple[Verifier, bytes]:
-    """Return the node's verifier key and the archive for its card, with new keys unless the node sent a request."""
-    authority = CertificateAuthority.load(args.ca)
-    identity = None if args.request else NodeKeys.generate(args.node)
-    request = EnrolmentRequest.parse(identity.build_request()) if identity else _read_request(args.request, args.node)
-    secrets = {
-        "ca.pem": authority.pem,
-        "node.pem": authority.issue(args.node, request.tls_key, datetime.now(UTC)),
-        site.gateway_key_file: f"{gateway_key}\n".encode(),
-        **(identity.files() if identity else {}),
-    }
-    rendered = provisioning.render_node(args.firmware_configs, args.site, args.node)
-    return request.verifier, pack_archive(collect_files(args.node, rendered, secrets, args.package))
-
-
-def _check_placeholders(site: provisioning.SiteSettings, file: Path) -> None:
-    unfilled = [name for name in (site.broker_host, *site.time_servers) if name.endswith(".example")]
-    if unfilled:
-        raise StartError(f"{file}: replace the placeholders {' and '.join(unfilled)} by your broker and time server")
+    order = CardOrder(
+        site=args.site,
+        node=args.node,
+        request=read_request(args.request, args.node) if args.request else None,
+        replace=args.replace,
+    )
+    with connect(config.database.dsn) as connection, connection.transaction():
+        out = args.out or Path(f"{args.node}.tar")
+        card = enrol_node(connection, local_actor(getpass.getuser()), sources, order)
+        write_new_file(out, card.archive)
+    print(
+        f"{args.node} is enrolled at {card.node.station}. "
+        f"Unpack {out} onto the boot partition of its card, then delete it."
+    )
 
 
 def _renew(args: argparse.Namespace) -> None:
     authority, dsn = CertificateAuthority.load(args.ca), settings.read(args.config).database.dsn
     if args.request:
-        key = _read_request(args.request, args.node).tls_key
+        key = read_request(args.request, args.node).tls_key
     else:
         certificates = authority.find_certificates(args.node)
         if not certificates:
@@ -231,36 +216,6 @@ def _describe_clock(row: NodeListing) -> list[str]:
     if row.undated_batches:
         remarks.append(f"{row.undated_batches} batches without a date")
     return remarks
-
-
-def _read_request(path: Path, node: str) -> EnrolmentRequest:
-    try:
-        request = EnrolmentRequest.parse(path.read_bytes())
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read ({error.strerror})") from None
-    except NoteError as error:
-        raise ConfigurationError(f"{path} is no enrolment request: {error}") from None
-    if request.node != node:
-        raise ConfigurationError(f"{path} is the request of {request.node}, not of {node}")
-    return request
-
-
-def _check_registry(connection: psycopg.Connection, node: Node, *, replace: bool) -> None:
-    """Raise GatewayError if the registry lacks the station in the area, or has the node already."""
-    scalars = connection.cursor(row_factory=scalar_row)
-    area = scalars.execute(QUERIES["select_area_of_station"], {"id": node.station}).fetchone()
-    if area != node.area:
-        actual_place = "no such station" if area is None else f"that station in {area}"
-        raise GatewayError(
-            f"{node.id} is planned at {node.station} in {node.area}, and the registry has {actual_place}; "
-            "run `piekwacht site apply` first"
-        )
-    is_revoked = scalars.execute(QUERIES["select_node_revoked"], {"id": node.id}).fetchone()
-    if is_revoked is False and not replace:  # None: the registry does not have the node
-        raise GatewayError(
-            f"{node.id} is enrolled already; `piekwacht node renew` gives it a new certificate, "
-            "--replace creates a new card for it"
-        )
 
 
 def _check_enrolled(connection: psycopg.Connection, node: str) -> None:

@@ -94,6 +94,15 @@ class Datastream:
     observed_property: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class MaintenancePeriod:
+    """Readings of this node in [start_ms, end_ms), ms UTC, are of a node that people work on."""
+
+    node: str
+    start_ms: int
+    end_ms: int
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Registry:
     """The whole snapshot. `datastreams[slot].slot == slot`; slots only ever grow.
@@ -111,6 +120,7 @@ class Registry:
     properties: Mapping[str, ObservedProperty]
     datastreams: Sequence[Datastream]
     slots: Mapping[tuple[str, str], int] = field(repr=False)  # (node, property) -> slot
+    maintenance: Sequence[MaintenancePeriod] = ()
 
     @cached_property
     def datastream_ids(self) -> "array[int]":

@@ -13,13 +13,14 @@ from gateway.model.registry import ObservedProperty, Registry, cache_per_registr
 from gateway.model.validity import LARGEST_MAGNITUDE
 from gateway.quality.context import exclude_invalid_context, is_context_stream
 from gateway.quality.kernels import STATE, flag_rows
+from gateway.quality.maintenance import flag_maintenance
 from gateway.quality.resolution import coarse_steps
 
 QualityStates = NDArray[np.void]
 
 
 class Flagger:
-    """Adds the flags out_of_range, stuck, jump and humidity. States: one STATE record per datastream, shape (m,).
+    """Adds the flags maintenance, out_of_range, stuck, jump and humidity. States: one STATE record per datastream.
 
     Late rows get out_of_range only: the others need what came before them.
     """
@@ -40,7 +41,7 @@ class Flagger:
         Wind and humidity are flagged first. Invalid ones do not become the context of the other values, and invalid
         humidity flags none of them.
         """
-        new_states = states.copy()
+        new_states, batch = states.copy(), flag_maintenance(batch, registry)
         is_context = is_context_stream(registry)[batch.datastream]
         batch = _flag_rows(new_states, batch, is_context, registry)
         batch = exclude_invalid_context(batch, registry)

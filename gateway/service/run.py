@@ -16,6 +16,7 @@ from alerting.errors import AlertingError
 from gateway.dossier.request import DossierPublisher
 from gateway.dossier.worker import DossierWorker
 from gateway.errors import StartError
+from gateway.operator.tools import OperatorTools
 from gateway.reports.request import ReportPublisher
 from gateway.reports.worker import ReportWorker
 from gateway.service import supervisor
@@ -31,8 +32,8 @@ Service = Coroutine[None, None, None]
 _CHECK_DELAY = 10.0  # s from the start of the service to the check of its machine
 
 
-def build_service(name: str, settings: Settings) -> Service:
-    """Return the service with this name.
+def build_service(name: str, settings: Settings, operator_tools: OperatorTools | None = None) -> Service:
+    """Return the service with this name. `operator_tools`: for the API alone.
 
     Each is imported only when it runs: a gateway needs no web framework. The systemd units of all services but the
     gateway and evaluation forbid memory that is writable and executable, where numba cannot be imported.
@@ -56,6 +57,7 @@ def build_service(name: str, settings: Settings) -> Service:
                 subscriptions=settings.subscriptions,
                 reports=_build_report_worker(settings),
                 alerting=settings.alerting,
+                operator_tools=operator_tools or OperatorTools(),
             )
         case "alerting":
             from alerting.dispatch import dispatcher
@@ -88,7 +90,12 @@ def _build_report_worker(settings: Settings) -> ReportWorker:
     return ReportWorker(settings.database.dsn, publisher)
 
 
-def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[str]], None]) -> None:
+def run(
+    settings: Settings,
+    name: str,
+    check_machine: Callable[[Settings, list[str]], None],
+    operator_tools: OperatorTools | None = None,
+) -> None:
     """Run this service until a signal. StartError if it cannot start; `check_machine` logs problems once."""
     logging_setup.configure_logging(settings.log)
     _check_files(settings, [name])
@@ -98,7 +105,7 @@ def run(settings: Settings, name: str, check_machine: Callable[[Settings, list[s
         merged_metrics.serve(settings.telemetry.host, port)
     run_loop = uvloop.run if name == "api" else asyncio.run
     with pause_gc():
-        service = build_service(name, settings)
+        service = build_service(name, settings, operator_tools)
     check = _check_later(lambda: check_machine(settings, [name]))
     try:
         run_loop(

@@ -34,6 +34,11 @@ ORDER BY n.id
 -- name: select_properties
 SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observed_property ORDER BY id
 
+-- name: select_maintenance
+-- Windows in ms UTC: also past ones, as late readings and a repetition of an event need them.
+SELECT node_id AS node, (extract(epoch FROM starts_at) * 1000)::bigint AS start_ms, ceil(extract(epoch FROM ends_at) * 1000)::bigint AS end_ms
+FROM maintenance_window ORDER BY starts_at, id
+
 -- name: select_datastreams
 SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
@@ -225,6 +230,9 @@ ORDER BY n.id
 -- name: select_area_of_station
 SELECT area_id FROM station WHERE id = %(id)s
 
+-- name: select_node_key
+SELECT area_id, verifier_key FROM node WHERE id = %(id)s
+
 -- name: select_node_revoked
 SELECT revoked_at IS NOT NULL AS revoked FROM node WHERE id = %(id)s
 
@@ -345,23 +353,6 @@ SELECT count(*) FROM timescaledb_information.job_stats WHERE last_run_status = '
 -- name: select_database_clock
 SELECT clock_timestamp() AS now, max(committed_at) AS newest_batch FROM batch;
 
--- name: list_quarantine
-SELECT id, received_at, topic, reason, detail, length(payload) AS size, replay_asked_at, outcome
-FROM quarantine
-WHERE (%(reason)s::text IS NULL OR reason = %(reason)s) AND (%(since)s::timestamptz IS NULL OR received_at >= %(since)s)
-ORDER BY id DESC LIMIT %(limit)s
-
--- name: count_quarantine_by_reason
-SELECT reason, count(*), min(received_at), max(received_at) FROM quarantine GROUP BY reason ORDER BY reason
-
--- name: select_quarantine_entry
-SELECT id, received_at, topic, reason, detail, payload, replay_asked_at, replay_asked_by, replayed_at, outcome
-FROM quarantine WHERE id = %(id)s
-
--- name: request_replay
-UPDATE quarantine SET replay_asked_at = now(), replay_asked_by = %(by)s, replayed_at = NULL, outcome = NULL
-WHERE id = ANY(%(ids)s) OR reason = %(reason)s
-
 -- name: select_quarantined_hashes
 -- Which of these hashes are of payloads that were quarantined for this reason; also if they were deleted since.
 SELECT h.sha256 FROM unnest(%(hashes)s::bytea[]) AS h(sha256)
@@ -376,15 +367,6 @@ ORDER BY id LIMIT %(limit)s
 -- name: update_replay_outcomes
 UPDATE quarantine q SET replayed_at = now(), outcome = u.outcome
 FROM unnest(%(ids)s::bigint[], %(outcomes)s::text[]) AS u(id, outcome) WHERE q.id = u.id
-
--- name: delete_quarantine
-WITH gone AS (
-    DELETE FROM quarantine
-    WHERE received_at < %(before)s AND (%(reason)s::text IS NULL OR reason = %(reason)s)
-    RETURNING id, received_at, topic, reason, sha256(payload) AS sha256
-)
-INSERT INTO quarantine_emptied (emptied_by, quarantined, received_at, topic, reason, sha256)
-SELECT %(by)s, * FROM gone
 
 -- name: select_stored_batch
 -- The id of the batch with this key, and the properties with stored observations of it.

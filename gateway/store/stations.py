@@ -15,7 +15,7 @@ from psycopg.rows import kwargs_row, scalar_row
 
 from edge_agent.wire import DesiredConfig, Verifier
 from gateway.model.properties import PROPERTIES
-from gateway.model.registry import Area, Datastream, Node, ObservedProperty, Registry, Site, Station
+from gateway.model.registry import Area, Datastream, MaintenancePeriod, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction, fetch_all, fetch_scalar
 
 _SeverityLevels = tuple[float, float, float, float]
@@ -65,6 +65,7 @@ async def load_registry(
         },
         datastreams=datastreams,
         slots={(d.node, d.observed_property): d.slot for d in datastreams},
+        maintenance=await fetch_all(tx, MaintenancePeriod, QUERIES["select_maintenance"]),
     )
 
 

@@ -3,6 +3,8 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.api.operator import enrolment, work
+from gateway.api.operator import pages as operator
 from gateway.api.pages import (
     about,
     crawlers,
@@ -37,10 +39,13 @@ for _prefix in PREFIXES:
         inspector_inbox,
         inspector_plume,
         inspector_wind,
+        operator,
         reports,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)
+    for _operator_module in (enrolment, work):
+        router.include_router(_operator_module.page_router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)
 router.include_router(verify.root_router)

@@ -41,6 +41,7 @@ def run_upkeep(
     with _open(dsn) as connection:
         works = register_works(connection, settings)
         states = _fetch_states(connection)
+        connection.execute(QUERIES["sample_size"])
         for work in works:
             if is_stopping():
                 return

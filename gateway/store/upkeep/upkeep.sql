@@ -93,3 +93,8 @@ SELECT relation, chunk FROM overdue_chunks() WHERE work = 'retention' ORDER BY s
 
 -- name: remove_chunk
 SELECT remove_chunk(%(relation)s, %(chunk)s, 'retention')
+
+-- name: sample_size
+-- At most one sample a day.
+INSERT INTO database_size (bytes) SELECT pg_database_size(current_database())
+WHERE NOT EXISTS (SELECT FROM database_size WHERE sampled_at > now() - interval '20 hours')

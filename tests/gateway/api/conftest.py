@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.app import serve
 from gateway.api.settings import ApiSettings
+from gateway.operator.tools import DATABASE_ONLY
 from gateway.system.child_process import find_free_port, is_port_open
 
 
@@ -21,6 +22,7 @@ async def running_api(
     subscriptions=None,
     reports=None,
     alerting=None,
+    operator_tools=DATABASE_ONLY,
     port=None,
     **settings,
 ):
@@ -36,6 +38,7 @@ async def running_api(
             subscriptions=subscriptions,
             reports=reports,
             alerting=alerting,
+            operator_tools=operator_tools,
         )
     )
     try:

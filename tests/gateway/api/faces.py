@@ -208,6 +208,13 @@ WITHOUT_VALUES = {
     "/api/v1/alerts/{id}": "notifications: of an event only the peak, as in /api/v1/events",
     "/api/v1/live": "a stream: test_the_live_feed_... judges it",
     "/api/v1/detection-figures": "synthetic peaks",
+    "/api/v1/operator/nodes": "staff only: counts of readings",
+    "/api/v1/operator/nodes/{id}": "staff only: counts of readings",
+    "/api/v1/operator/quarantine": "staff only: rejected payloads",
+    "/api/v1/operator/quarantine/{id}": "staff only: rejected payloads",
+    "/api/v1/operator/storage": "staff only: sizes",
+    "/api/v1/operator/checks": "staff only: findings",
+    "/api/v1/operator/audit": "staff only: acts",
     "/api/v1/silences": "staff only",
     "/api/v1/silences/{id}": "staff only",
     "/api/v1/events/{id}/acknowledgements": "staff only",
@@ -254,6 +261,8 @@ WITHOUT_VALUES = {
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
             "/inspector/calendar", "/inspector/duty",
+            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/enrol", "/operator/quarantine",
+            "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
             "/verify", "/developers", "/guide", "/guide/{topic}", "/reports",
         )
     },

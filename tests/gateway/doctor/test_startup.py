@@ -85,7 +85,7 @@ def test_a_full_disk_is_logged(tmp_path, database, caplog, monkeypatch):
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=True)
     try:
-        monkeypatch.setattr(checks, "_DISKS", (str(disk),))
+        monkeypatch.setattr(checks, "DISKS", (disk,))
         messages = read_log(tmp_path, caplog)
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -16,9 +16,10 @@ from gateway.ingest.pipeline import Pipeline
 from gateway.ingest.silence import ReadingClock
 from gateway.model.event import Event, EventChange
 from gateway.model.registry import Node
+from gateway.operator.database import QUERIES
 from gateway.quality.flagger import Flagger
 from gateway.store import stations
-from gateway.store.connection import QUERIES, Store
+from gateway.store.connection import Store
 from tests.gateway.enrolled_node import T0, EnrolledNode, enrol_node
 
 
@@ -175,7 +176,9 @@ async def test_what_was_tried_again_from_quarantine_is_as_late_in_a_replay_as_it
     with psycopg.connect(database, autocommit=True) as connection:
         known = Node(id="ijm-002", area="ijmond", station="wijk-aan-zee", key=late.signer.verifier)
         stations.put_node(connection, known)
-        connection.execute(QUERIES["request_replay"], {"ids": [], "reason": "unknown_node", "by": "test"})
+        connection.execute(
+            QUERIES["request_replay"], {"ids": [], "reason": "unknown_node", "by": "test", "areas": None}
+        )
     assert await pipeline.replay_quarantined() == 47
     for seq in range(48, 90):
         await pipeline.process([batch(node, seq)])

@@ -205,7 +205,7 @@ def test_each_version_is_a_leaf_with_its_document(database, node, tmp_path):
 
 def test_a_stored_version_is_never_changed(database, node):
     add(database, replace(LINE, node=node.id))
-    for change in ("UPDATE calibration SET slope = 2", "DELETE FROM calibration", "TRUNCATE calibration"):
+    for change in ("UPDATE calibration SET slope = 2", "DELETE FROM calibration", "TRUNCATE calibration CASCADE"):
         with (
             psycopg.connect(database) as connection,
             pytest.raises(psycopg.errors.InsufficientPrivilege, match="is a record"),

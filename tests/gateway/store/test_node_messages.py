@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from msgspec import json
 
 from edge_agent.wire import Signer, Topic, TopicKind
-from gateway.enrolment.node_report import describe_report
 from gateway.ingest.commit import commit_with_retry
 from gateway.ingest.micro_batch import MicroBatch
 from gateway.model.registry import Node, Registry
+from gateway.operator.node_report import describe_report
 from gateway.store.nodes import NodeMessage, merge_messages
 from tests.gateway.cli.test_quarantine import rows
 from tests.gateway.doctor.test_nodes import list_nodes

@@ -11,8 +11,8 @@ import pytest
 
 from alerting.sql import load_queries
 from gateway.__main__ import main
+from gateway.operator.database import QUERIES as OPERATOR_QUERIES
 from gateway.store import retention
-from gateway.store.connection import QUERIES
 from gateway.store.removal import RemovedReadings, remove_readings
 from gateway.store.retention import RetentionSettings
 from gateway.transparency.leaf import LeafKind
@@ -114,7 +114,8 @@ def pruned(database, enrolled_datastream):
             FROM unnest('{ijmond,nowhere}'::text[]) AS area""")
         limits = RetentionSettings(raw_days=50, evidence_days=80, shadow_days=50, selftest_days=80)
         retention.prune_old_rows(connection, limits)
-        connection.execute(QUERIES["delete_quarantine"], {"before": "infinity", "reason": None, "by": "anna"})
+        values = {"before": "infinity", "reason": None, "by": "anna", "areas": None}
+        connection.execute(OPERATOR_QUERIES["delete_quarantine"], values)
         now = datetime.now(UTC)
         assert remove_readings(connection, "wijk-aan-zee", now - timedelta(days=20), now) == RemovedReadings(
             readings=19, batches=19
