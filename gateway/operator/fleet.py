@@ -59,7 +59,7 @@ class NodeProblem(StrEnum):
     DOUBTFUL_SENSOR = "doubtful_sensor"
 
 
-class Capture(Struct, frozen=True, kw_only=True):
+class NodeCapture(Struct, frozen=True, kw_only=True):
     """Data capture of one property of a node since it was first measured, in the last week.
 
     `expected_count`: None if the interval of its readings is unknown, or its first whole hour is not over.
@@ -92,7 +92,7 @@ class Doubt(Struct, frozen=True, kw_only=True):
 class Measurements(Struct, frozen=True, kw_only=True):
     """Data capture and doubts of nodes, as of one hour."""
 
-    captures: Sequence[Capture] = ()
+    captures: Sequence[NodeCapture] = ()
     doubts: Sequence[Doubt] = ()
 
 
@@ -130,7 +130,7 @@ class FleetNode(Struct, frozen=True, kw_only=True):
 
     row: NodeRow
     facts: NodeFacts
-    captures: Sequence[Capture]
+    captures: Sequence[NodeCapture]
     doubts: Sequence[Doubt]
     remarks: Sequence[Remark]
 
@@ -159,7 +159,7 @@ def load_measurements(
     """
     hour = now.replace(minute=0, second=0, microsecond=0)
     values = {"areas": actor.area_filter, "node": node, "end": hour}
-    captures = _fetch(connection, Capture, "select_capture", {**values, "start": hour - _CAPTURE_PERIOD})
+    captures = _fetch(connection, NodeCapture, "select_capture", {**values, "start": hour - _CAPTURE_PERIOD})
     flags = {"start": hour - _DOUBT_PERIOD, "flags": [flag.value for flag in _JUDGED_FLAGS]}
     doubts = [_to_doubt(row) for row in _fetch(connection, _DoubtRow, "select_doubts", {**values, **flags})]
     return Measurements(captures=captures, doubts=doubts)
@@ -203,7 +203,7 @@ def require_node(connection: psycopg.Connection, actor: Actor, node: str) -> str
 def find_problems(
     row: NodeRow,
     facts: NodeFacts,
-    captures: Sequence[Capture],
+    captures: Sequence[NodeCapture],
     doubts: Sequence[Doubt],
     *,
     now: datetime,
@@ -274,7 +274,7 @@ def _judge_versions(row: NodeRow, facts: NodeFacts, wanted_agent: str) -> Iterat
         yield Remark(problem=NodeProblem.CONFIGURATION_PENDING, values={"version": row.wanted_version})
 
 
-def _judge_sensors(facts: NodeFacts, captures: Sequence[Capture], doubts: Sequence[Doubt]) -> Iterator[Remark]:
+def _judge_sensors(facts: NodeFacts, captures: Sequence[NodeCapture], doubts: Sequence[Doubt]) -> Iterator[Remark]:
     for sensor, state in facts.sensors.items():
         if state not in {"ok", "done"}:
             yield Remark(problem=NodeProblem.SENSOR_FAULT, values={"sensor": sensor, "state": state})

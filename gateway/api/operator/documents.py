@@ -9,7 +9,7 @@ from gateway.api.schemas import operator as schemas
 from gateway.api.schemas.schema import format_instants, format_optional_instant
 from gateway.model.timestamps import format_instant
 from gateway.operator.audit import AuditedAct
-from gateway.operator.fleet import Capture, FleetNode
+from gateway.operator.fleet import FleetNode, NodeCapture
 from gateway.operator.quarantine import QuarantinedPayload, QuarantineEntry
 from gateway.operator.sentences import describe_remark
 from gateway.operator.storage import Storage
@@ -45,7 +45,7 @@ def build_node(node: FleetNode, language: Language) -> schemas.OperatorNode:
     )
 
 
-def _build_property(node: FleetNode, capture: Capture) -> schemas.NodeProperty:
+def _build_property(node: FleetNode, capture: NodeCapture) -> schemas.NodeProperty:
     return schemas.NodeProperty(
         observed_property=capture.observed_property,
         hours=capture.hours,
