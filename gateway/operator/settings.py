@@ -6,7 +6,7 @@ from msgspec import Struct
 
 
 class OperatorSettings(Struct, frozen=True, kw_only=True):
-    """`[operator]`: what the pages for operators can do.
+    """`[operator]`: tools of the pages for operators.
 
     ca_folder         folder of the certificate authority, with its private key. With it the pages enrol nodes; without
                       it only `piekwacht node enrol` does, on a machine that visitors cannot reach

@@ -12,6 +12,7 @@ from alerting.decide.reason_detail import describe_detail
 from alerting.vocabulary import localize_decimal
 from gateway.api.data.registry import DatastreamRow
 from gateway.api.pages.formats import Formats
+from gateway.api.pages.plume_texts import describe_voided
 from gateway.api.schemas.plumes import Plume
 from gateway.assessment.levels import DAY_LEVELS, DayLevel, count_days_at_or_above, levels_of
 from gateway.export.selection import MeanRow
@@ -92,7 +93,7 @@ class ReportDocument:
 
     @cached_property
     def voided(self) -> Sequence[Plume]:
-        """The plumes that later readings disproved."""
+        """The plumes that later readings disproved, or that an inspector judged a false alarm."""
         return [plume for plume in self.contents.plumes if plume.state == "voided"]
 
     @cached_property
@@ -175,6 +176,12 @@ class ReportDocument:
             f"{moment}, {answer.author}{f': {answer.note}' if answer.note else ''}"
             for moment, answer in zip(moments, answers, strict=True)
         ]
+
+    def correction_of(self, plume: Plume) -> str:
+        """Why a plume does not count: the judgement of an inspector, or the time of the reading that disproved it."""
+        if plume.false_alarm is not None:
+            return describe_voided(self.formats, plume.false_alarm)
+        return self.texts["corrected_at"].format(at=self.formats.date_time(plume.changed_at))
 
     def delay_of(self, plume: Plume) -> str:
         """How long after its detection the first receiver was notified."""

@@ -15,9 +15,9 @@ from gateway.reports.statistics import Day, list_expected
 class Week(Struct, frozen=True, kw_only=True):
     """A calendar week, or the part of it in the period. `last`: its last day in the period.
 
-    severities    plumes that were not disproved, by severity
+    severities    plumes that count, by severity
     acknowledged  how many of them were acknowledged
-    voided        plumes that later readings disproved, in no other count
+    voided        plumes that proved to be none, in no other count
     valid         readings that count, of all datastreams on which peaks are detected
     expected      readings that were expected of them; None if that is unknown of one of them
     """
@@ -33,7 +33,7 @@ class Week(Struct, frozen=True, kw_only=True):
 
     @property
     def plumes(self) -> int:
-        """Plumes that were not disproved."""
+        """Plumes that count."""
         return sum(self.severities.values())
 
 

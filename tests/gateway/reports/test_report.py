@@ -14,6 +14,7 @@ import pytest
 from lxml import html
 from msgspec import structs
 
+from gateway.api.schemas.events import build_false_alarm
 from gateway.documents.snapshot import open_snapshot
 from gateway.reports.build import build_report, render_report
 from gateway.reports.document import ReportDocument
@@ -87,6 +88,17 @@ def test_the_public_version_has_no_note_author_or_legal_basis(reports):
     )
 
 
+async def test_a_false_alarm_stands_with_its_cause_among_the_corrections(reported):
+    async with open_snapshot(reported[0], QUERIES) as snapshot:
+        contents = await load_contents(snapshot, ReportRequest(audience=Audience.RESIDENTS, **PERIOD), PUBLISHER, NOW)
+    judgement = build_false_alarm("work", datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
+    first, *others = contents.plumes
+    judged = structs.replace(first, state="voided", false_alarm=judgement)
+    text = read_text(render_report(replace(contents, plumes=[judged, *others]), PUBLISHER))
+    assert "er werd bij het station gewerkt" in text
+    assert "Meldingen die geen piek bleken: 1" in text
+
+
 def test_no_cause_is_guessed(reports):
     causes = [row[4] for row in read_tables(reports[Audience.AUTHORITY])["De pieken"]]
     assert sorted(causes) == ["niet vastgelegd", "vergunning 2021-17"]
@@ -113,7 +125,7 @@ async def test_the_same_data_give_the_same_bytes_and_a_later_change_another_iden
     other = render_report(replace(contents, plumes=[changed, *others]), PUBLISHER)
     kenmerk = re.compile(r'class="event-id"><code>(\w{16})')
     assert kenmerk.search(other.html)[1] != kenmerk.search(again.html)[1]
-    assert "Latere metingen hebben deze pieken weerlegd" in other.html
+    assert "Dit bleken geen pieken" in other.html
     assert "Gewaarschuwd waren: Omgevingsdienst." in read_text(other)
 
 
