@@ -75,6 +75,23 @@ def squeeze(text):
     return "".join(text.split())
 
 
+async def test_a_false_alarm_leaves_an_open_map_by_itself(visit, stations, database):
+    await stations(range(590))
+    page = await visit("/nl/")
+    await expect(page.locator("#state")).to_have_class("state live")
+    await stations(range(590, 690), publish=True)
+    await expect(page.locator("#peaks li")).to_have_count(1, timeout=5_000)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO alerting.false_alarm (plume, cause, note, author, stations, severities) "
+            "SELECT plume_id, 'work', '', 'anna', array_agg(DISTINCT station_id), "
+            "ARRAY['minor', 'moderate', 'severe', 'extreme'] FROM event WHERE plume_id IS NOT NULL GROUP BY plume_id"
+        )
+    await stations(range(690, 800), publish=True)
+    for id_ in ("peaks", "past"):
+        await expect(page.locator(f"#{id_} li")).to_have_count(0, timeout=15_000)
+
+
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 async def test_the_page_of_a_plume_shows_its_stations_and_properties(visit, stations, axe, viewport):
     await stations(range(SECONDS))

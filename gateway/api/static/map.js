@@ -11,6 +11,7 @@ const home = boot.home;
 const { number, timeOfDay, unit, age, ratio, duration, ...format } = formatter(boot);
 const stations = new Map(boot.stations.map((feature) => [feature.id, feature]));
 const events = new Map(boot.events.map((event) => [event.id, event]));
+const falseAlarms = new Map(); // id of an event -> its severity when an inspector judged it
 let shownProperty = document.getElementById("property").value;
 let newest = Math.max(0, ...boot.stations.flatMap((f) => Object.values(f.properties.newest).map((v) => timeOf(v))));
 
@@ -115,7 +116,20 @@ async function reload() {
 
 function storeEvent(event) {
   const previous = events.get(event.id);
-  if (!previous || previous.revision <= event.revision) events.set(event.id, event);
+  if (previous && previous.revision > event.revision) return;
+  // a false alarm holds until the event gets worse; the plume is read again soon after
+  events.set(event.id, falseAlarms.get(event.id) === event.severity ? { ...event, change: "voided" } : event);
+}
+
+// What the API says of each event counts: an inspector may have judged it a false alarm, or withdrawn that.
+function storeJudgements(plumes) {
+  for (const plume of plumes) for (const event of plume.events) {
+    if (plume.falseAlarm && event.change === "voided") falseAlarms.set(event.id, event.severity);
+    else falseAlarms.delete(event.id);
+    const stored = events.get(event.id);
+    if (stored && stored.revision <= event.revision) events.set(event.id, { ...stored, change: event.change });
+  }
+  stationMap.draw();
 }
 
 function receiveEvent(event) {
@@ -136,7 +150,7 @@ document.getElementById("property").addEventListener("change", (change) => {
   stationMap.draw();
 });
 
-const readNotifications = followNotifications(boot, { timeOfDay }, drawPeaks);
+const readNotifications = followNotifications(boot, { timeOfDay }, storeJudgements, drawPeaks);
 stationMap.open();
 legend();
 drawTable();

@@ -66,8 +66,9 @@ export function peakRow(plume, { boot, format, stationName }) {
 }
 
 // The live feed has no notifications: some seconds after an event, and each minute while a plume goes on, it reads them.
-// Returns a function to call after each event. A random delay spreads the requests of many viewers.
-export function followNotifications(boot, { timeOfDay }, redraw) {
+// Returns a function to call after each event. A random delay spreads the requests of many viewers. `judge` gets the
+// plumes: the live feed has no judgements of inspectors either.
+export function followNotifications(boot, { timeOfDay }, judge, redraw) {
   const words = boot.notifiedWords;
   const describe = (plume) => {
     const told = plume.notified.filter((receiver) => receiver.notifiedAt);
@@ -84,6 +85,7 @@ export function followNotifications(boot, { timeOfDay }, redraw) {
     const plumes = (await response.json()).items;
     hasOpen = plumes.some((plume) => plume.state === "ongoing");
     for (const plume of plumes) boot.notified[plume.id] = describe(plume);
+    judge(plumes);
     redraw();
   }
   const schedule = (shortest = 2000, spread = 4000) => {
