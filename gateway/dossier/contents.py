@@ -12,7 +12,7 @@ from alerting.record.history import AcknowledgementStep, DecisionStep
 from gateway.api.data.registry import AreaRow, ObservedPropertyRow, PublicRegistry, StationRow
 from gateway.api.schemas.alerts import Alert
 from gateway.api.schemas.detection import DetectionFigure
-from gateway.api.schemas.events import Event, Revision
+from gateway.api.schemas.events import Event, PublicFalseAlarm, Revision
 from gateway.dossier.request import DossierRequest
 from gateway.export.selection import Rows, Selection
 from gateway.model.event import EventKind
@@ -160,7 +160,10 @@ class NodeCopy:
 
 @dataclass(frozen=True, kw_only=True)
 class DetectedEvent:
-    """One event at one revision. `noise`: one standard deviation of the datastream at that time, in its unit."""
+    """One event at one revision. `noise`: one standard deviation of the datastream at that time, in its unit.
+
+    `false_alarm`: a judgement that inspectors have not withdrawn. It stands beside the event of the detector.
+    """
 
     document: Event
     newest_revision: int
@@ -173,6 +176,7 @@ class DetectedEvent:
     revisions: Sequence[Revision]
     alerts: Sequence[Alert]
     case_record: CaseRecord | None
+    false_alarm: PublicFalseAlarm | None = None
 
     @property
     def onset(self) -> datetime:

@@ -16,7 +16,12 @@ from gateway.api.data.registry import PublicRegistry, StationRow
 from gateway.api.pages.event_texts import choose_chart_period
 from gateway.api.schemas.alerts import alert_from_columns
 from gateway.api.schemas.detection import DetectionFigure, build_detection_figure
-from gateway.api.schemas.events import build_live_event, event_from_columns, revision_from_columns
+from gateway.api.schemas.events import (
+    build_false_alarm,
+    build_live_event,
+    event_from_columns,
+    revision_from_columns,
+)
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import (
     BatchExhibit,
@@ -223,6 +228,7 @@ async def _load_event(snapshot: Snapshot, id_: str, revision: int | None, operat
         raise DossierError(f"event {id_} has no revision {revision}; its newest is {newest[0].revision}")
     row = rows[0]
     event = msgspec.json.decode(row.body, type=DetectorEvent)
+    judgements = await snapshot.fetch(build_false_alarm, "select_false_alarm_of_event", {"id": id_})
     live = LiveEvent(event=event, area=row.area, severity=row.severity, unit=row.unit, plume=row.plume)
     return DetectedEvent(
         document=build_live_event(live, row.station_name, row.changed_at, operator),
@@ -236,6 +242,7 @@ async def _load_event(snapshot: Snapshot, id_: str, revision: int | None, operat
         revisions=await snapshot.fetch(revision_from_columns, "select_revisions", {"id": id_, "limit": _MAX_REVISIONS}),
         alerts=await snapshot.fetch(partial(alert_from_columns, operator), "select_alerts", _alert_filters(id_)),
         case_record=await load_case_record(snapshot.connection, id_),
+        false_alarm=judgements[0] if judgements else None,
     )
 
 

@@ -15,6 +15,13 @@ LEFT JOIN detector t ON t.name = r.body ->> 'detector'
 LEFT JOIN alerting.inbox i ON i.event_id = e.id AND i.revision = r.revision
 WHERE e.id = %(id)s
 
+-- name: select_false_alarm_of_event
+-- The judgement of an inspector that covers an event.
+SELECT f.cause AS cause, f.stated_at AS stated_at FROM event e
+JOIN alerting.false_alarm f ON f.plume = e.plume_id AND f.withdrawn_at IS NULL
+  AND e.station_id = ANY(f.stations) AND e.severity = ANY(f.severities)
+WHERE e.id = %(id)s
+
 -- name: select_newest_revision
 SELECT revision FROM event WHERE id = %(id)s
 
@@ -26,7 +33,9 @@ ORDER BY e.onset, e.id LIMIT %(limit)s
 
 -- name: select_events_around
 -- Events in an area that overlap a period, with the columns of `select_events` of the API.
-SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
+SELECT e.id, e.revision,
+       CASE WHEN alerting.is_false_alarm(e.plume_id, e.station_id, e.severity) THEN 'voided' ELSE e.change END AS change,
+       e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
        e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
        e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
        e.merged_into, e.around
@@ -36,7 +45,9 @@ ORDER BY e.onset, e.id LIMIT %(limit)s
 
 -- name: select_plume_events
 -- The events of a plume, with the columns of `select_events` of the API.
-SELECT e.id, e.revision, e.change, e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
+SELECT e.id, e.revision,
+       CASE WHEN alerting.is_false_alarm(e.plume_id, e.station_id, e.severity) THEN 'voided' ELSE e.change END AS change,
+       e.kind, e.area_id AS area, e.station_id AS station, s.name AS station_name,
        e.property_id AS observed_property, p.unit, e.severity, e.onset, e.peak_at, e.detected_at, e.ended_at AS "end",
        e.peak, e.background, e.excess, e.confidence, e.reasons, e.detector, e.detected_late, e.changed_at,
        e.merged_into, e.around, e.plume_id AS plume

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from alerting.templates import load_templates
 from gateway.api.pages.formats import Formats
+from gateway.api.pages.plume_texts import describe_voided
 from gateway.documents.style import DOCUMENT_CSS
 from gateway.dossier.contents import Contents
 from gateway.dossier.document import DossierDocument
@@ -41,7 +42,7 @@ def render_document(
     """Return the document as HTML. `facts`: operator, version, has_verifier."""
     return _TEMPLATES.get_template("dossier.html").render(
         c=contents, d=document, f=formats, t=texts_of("dossier", formats.language), w=formats.texts,
-        images=images, exhibits=exhibits, css=DOCUMENT_CSS, **facts
+        images=images, exhibits=exhibits, css=DOCUMENT_CSS, describe_voided=describe_voided, **facts
     )  # fmt: skip
 
 

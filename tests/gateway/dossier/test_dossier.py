@@ -96,6 +96,21 @@ def find_period(event):
     return format_instant(charted.start), format_instant(charted.end)
 
 
+async def test_a_false_alarm_stands_above_the_event_that_stays_as_it_is(postgres, recorded, files):
+    dsn = postgres.create_database("judged", template=recorded[0].rpartition("dbname=")[2])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO alerting.false_alarm (plume, cause, note, author, stations, severities) "
+            "SELECT plume_id, 'work', 'steiger', 'anna', ARRAY[station_id], ARRAY[severity] FROM event WHERE id = %s",
+            [recorded[1]],
+        )
+    judged = unpack((await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER)).content)
+    page = judged["data/dossier.html"].decode()
+    assert "er werd bij het station gewerkt" in page
+    assert "anna" not in page
+    assert judged["data/event.json"] == files["data/event.json"]
+
+
 def test_csv_and_parquet_have_the_same_values(files):
     for path in (path for path in files if path.endswith(".parquet")):
         rows = list(csv.DictReader(io.StringIO(files[path.replace(".parquet", ".csv")].decode())))
