@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from msgspec import Struct, convert
@@ -79,7 +79,7 @@ class KeyListing(Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
-    """One entry of the audit log."""
+    """One entry of the audit log. `before` and `after`: the fields that an act of an operator changed."""
 
     at: datetime
     who: str
@@ -87,6 +87,9 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     object: str
     address: str
     outcome: str
+    area: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
 
 
 class ExactLocation(Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 
 from edge_agent.configuration import ConfigurationError
-from gateway.access.accounts import Accounts
+from gateway.access.accounts import Accounts, AuditEntry
 from gateway.access.credentials import WeakPasswordError, totp_uri
 from gateway.access.identity import EVERY_AREA, Role, Scope
 from gateway.access.passkey_store import PasskeyStore
@@ -157,9 +157,16 @@ async def _print_audit(args: argparse.Namespace, accounts: Accounts) -> None:
     if not entries:
         print("the audit log is empty")
     for entry in entries:
-        print(
-            f"{_format_time(entry.at)}  {entry.who}  {entry.action}  {entry.object}  {entry.address}  {entry.outcome}"
-        )
+        parts = [_format_time(entry.at), entry.who, entry.action, entry.object, entry.address, entry.outcome]
+        print("  ".join([*parts, *_describe_changes(entry)]))
+
+
+def _describe_changes(entry: AuditEntry) -> list[str]:
+    """Area and changed fields, as `firmware: 1.0 -> 1.1`."""
+    before, after = entry.before or {}, entry.after or {}
+    fields = dict.fromkeys([*before, *after])
+    changes = [f"{name}: {before.get(name, '-')} -> {after.get(name, '-')}" for name in fields]
+    return [*([entry.area] if entry.area else []), *changes]
 
 
 def _format_time(at: datetime) -> str:

@@ -74,7 +74,7 @@ INSERT INTO access.audit (who, action, object, address, outcome)
 VALUES (%(who)s, %(action)s, %(object)s, %(address)s, %(outcome)s);
 
 -- name: select_audit
-SELECT at, who, action, object, address, outcome FROM access.audit ORDER BY id DESC LIMIT %(limit)s;
+SELECT at, who, action, object, address, outcome, area, before, after FROM access.audit ORDER BY id DESC LIMIT %(limit)s;
 
 -- name: select_exact_location
 SELECT area_id AS area, latitude, longitude FROM station WHERE id = %(id)s;

@@ -190,7 +190,7 @@ class AccountRoutes:
             notice=notice,
             provider=self._provider is not None,
             roles=_ROLE_NAMES,
-            answers=Scope.ANSWER_ALERTS,
+            scopes=Scope,
             has_passkeys=self._passkeys is not None,
             listings=listings,
             site=self._url,

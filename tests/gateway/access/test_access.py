@@ -330,6 +330,12 @@ def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, mon
     assert [line.split("  ")[2] for line in output.out.splitlines()] == [
         "disable account", "revoke key", "put key", "put account",
     ]  # fmt: skip
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO access.audit (who, action, object, address, outcome, area, before, after) VALUES "
+            "('jan', 'maintain', 'ijm-001', '', 'done', 'ijmond', NULL, '{\"reason\": \"filter\"}')"
+        )
+    assert run("audit")[1].out.splitlines()[0].endswith("done  ijmond  reason: - -> filter")
 
 
 async def test_signing_in_leads_back_to_the_page_that_asked_for_it(database, broker, inspector):
