@@ -73,7 +73,7 @@ class QuarantinedMessage(Schema, frozen=True, kw_only=True):
 
     id: Annotated[int, Meta(examples=[7])]
     received_at: Instant
-    topic: Annotated[str, Meta(examples=["pw/v1/ijmond/ijm-001/readings"])]
+    topic: Annotated[str, Meta(description="of MQTT, under which it came")]
     reason: Annotated[str, Meta(examples=["unknown_node"])]
     detail: Text
     size: Annotated[int, Meta(examples=[412])]
