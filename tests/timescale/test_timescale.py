@@ -32,7 +32,7 @@ ANY = {
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
     "resolution": 0.1,
     "kind": None, "plumes": ["none"], "plume_ids": None,
-    "areas": None, "wind": None, "pattern": None, "state": None, "account": "anna",
+    "areas": None, "wind": None, "like": None, "state": None, "account": "anna",
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
     "select_calibrations",

@@ -424,12 +424,12 @@ WITH page AS MATERIALIZED (
       AND (%(wind)s::float8 IS NULL OR EXISTS (
           SELECT FROM event m WHERE m.plume_id = f.id AND m.around #>> '{wind,direction}' IS NOT NULL
             AND abs(mod(((m.around #>> '{wind,direction}')::numeric - %(wind)s::numeric + 540), 360) - 180) <= 22.5))
-      AND (%(pattern)s::text IS NULL OR f.id IN (
-          SELECT n.plume FROM alerting.note n WHERE n.text ILIKE %(pattern)s
-          UNION SELECT x.plume FROM alerting.false_alarm x WHERE x.note ILIKE %(pattern)s
-          UNION SELECT k.plume FROM alerting.known_source k WHERE k.name ILIKE %(pattern)s OR k.legal_basis ILIKE %(pattern)s
+      AND (%(like)s::text IS NULL OR f.id IN (
+          SELECT n.plume FROM alerting.note n WHERE n.text ILIKE %(like)s
+          UNION SELECT x.plume FROM alerting.false_alarm x WHERE x.note ILIKE %(like)s
+          UNION SELECT k.plume FROM alerting.known_source k WHERE k.name ILIKE %(like)s OR k.legal_basis ILIKE %(like)s
           UNION SELECT e.plume_id FROM alerting.acknowledgement a JOIN event e ON e.id = a.event_id
-          WHERE a.note ILIKE %(pattern)s))
+          WHERE a.note ILIKE %(like)s))
       AND (%(start)s::timestamptz IS NULL OR f.onset >= %(start)s)
       AND (%(end)s::timestamptz IS NULL OR f.onset < %(end)s)
       AND (%(state)s::text IS NULL OR s.state = %(state)s)

@@ -34,7 +34,7 @@ class InboxFilters(NewestFilters):
     station: str | None = None
     property: str | None = None
     wind: float | None = None
-    pattern: str | None = None
+    like: str | None = None
     start: datetime | None = None
     end: datetime | None = None
     before: datetime | None = None
@@ -98,7 +98,7 @@ def limit_to_own_areas(request: Request, area: str) -> list[str] | None:
     return [area]
 
 
-def build_pattern(text: str) -> str | None:
+def build_like(text: str) -> str | None:
     """The searched text as a pattern of SQL; None for an empty one."""
     cleaned = service.to_single_line(text.replace("\0", " "))[:100]
     if not cleaned:

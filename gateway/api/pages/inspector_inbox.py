@@ -52,7 +52,7 @@ async def show_inbox(  # noqa: PLR0917 - they are query parameters
             station=station if station in registry.stations else None,
             property=property_ if property_ in registry.properties else None,
             wind=WIND_SECTORS.get(wind),
-            pattern=inbox.build_pattern(text),
+            like=inbox.build_like(text),
             start=None if days[0] is None else midnight(days[0]),
             end=None if days[1] is None else midnight(days[1] + timedelta(days=1)),
             before=before,

@@ -145,7 +145,7 @@ async def test_no_private_fact_of_an_area_reaches_anybody_of_another_area_or_rol
                 seen_by[name].add(path)
     assert seen_by["anonymous"] == seen_by["resident"] == set()
     assert seen_by["inspector-elsewhere"] == seen_by["operator-elsewhere"] == set()
-    inspector_paths = {"/api/v1/silences", "/inspector", "/api/v1/stations/{id}/exact-location"}
+    inspector_paths = {"/api/v1/silences", "/inspector/duty", "/api/v1/stations/{id}/exact-location"}
     assert inspector_paths <= seen_by["inspector"], "the law would see a leak"
     assert not any("operator" in path for path in seen_by["inspector"])
     operator_paths = {"/api/v1/operator/nodes", "/operator/nodes/{id}", "/operator/quarantine", "/operator/audit"}
@@ -154,7 +154,7 @@ async def test_no_private_fact_of_an_area_reaches_anybody_of_another_area_or_rol
     assert "/operator/checks" not in seen_by["operator"], "findings are of the whole installation"
 
 
-async def test_who_has_no_right_to_a_private_page_gets_401_or_403_and_no_more(world):
+async def test_who_has_no_right_to_a_private_page_is_refused_or_led_to_signing_in(world):
     client, headers = world
     private = [
         path for path in reads() if re.search("inspector|operator|silences|acknowledgements|explanation|exact", path)
@@ -163,7 +163,11 @@ async def test_who_has_no_right_to_a_private_page_gets_401_or_403_and_no_more(wo
     for path in private:
         anonymous = await client.get(fill(path))
         resident = await client.get(fill(path), headers=headers["resident"])
-        assert (anonymous.status_code, resident.status_code) in {(401, 403), (400, 400)}, path
+        if anonymous.status_code == 303:
+            assert anonymous.headers["Location"].startswith("/account?to="), path
+            assert resident.status_code == 403, path
+        else:
+            assert (anonymous.status_code, resident.status_code) in {(401, 403), (400, 400)}, path
 
 
 async def test_the_live_stream_and_the_exports_have_public_facts_only(world):
