@@ -401,7 +401,7 @@ ORDER BY number LIMIT 100
 
 -- name: select_inspected_plumes
 -- Plumes with their state, the newest first. `areas` NULL: every area. `wind`: middle of a sector of 45 degrees that the
--- wind of one of the events came from. `pattern`: part of a note, of an answer or of the name of a source.
+-- wind of one of the events came from. `like`: part of a note, of an answer or of the name of a source.
 WITH page AS MATERIALIZED (
     SELECT f.id, f.onset, s.state FROM event f
     CROSS JOIN LATERAL (

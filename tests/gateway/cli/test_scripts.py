@@ -48,7 +48,7 @@ def test_the_works_of_upkeep_have_a_limit(run):
 
 def test_accounts_are_listed_without_secrets(run):
     lists = json.loads(run("access", "list", "--json"))
-    assert lists == {"accounts": [], "keys": []}
+    assert lists == {"accounts": [], "keys": [], "passkeys": []}
 
 
 def test_a_shell_completes_every_command_and_its_actions(capsys, tmp_path):
@@ -57,4 +57,4 @@ def test_a_shell_completes_every_command_and_its_actions(capsys, tmp_path):
     script.write_text(capsys.readouterr().out)
     asked = f'source {script}; COMP_WORDS=(piekwacht node r); COMP_CWORD=2; _shtab_piekwacht; echo "${{COMPREPLY[@]}}"'
     done = subprocess.run(["/bin/bash", "-c", asked], capture_output=True, text=True)
-    assert set(done.stdout.split()) == {"renew", "revoke"}, done.stderr
+    assert set(done.stdout.split()) == {"renew", "replace-sensor", "revoke"}, done.stderr
