@@ -11,7 +11,7 @@ import msgspec
 from alerting.log import escape_unprintable
 from gateway import settings
 from gateway.model.timestamps import format_instant, format_seconds
-from gateway.operator import audit, fleet, node_work
+from gateway.operator import audit, fleet
 from gateway.operator.actor import local_actor
 from gateway.operator.sentences import describe_changes, describe_remark
 from gateway.store.connection import connect
@@ -45,6 +45,8 @@ def add_actions(add_action: AddAction) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
+    from gateway.operator import node_work  # loads numpy, which listing nodes does without
+
     config, actor = settings.read(args.config), local_actor(getpass.getuser())
     wanted = config.operator.agent_version
     with connect(config.database.dsn) as connection:
@@ -94,6 +96,8 @@ def _print_history(args: argparse.Namespace) -> None:
 
 
 def _maintain(args: argparse.Namespace) -> None:
+    from gateway.operator import node_work  # loads numpy, which listing nodes does without
+
     start = args.start or node_work.next_minute()
     with connect(settings.read(args.config).database.dsn) as connection, connection.transaction():
         window = node_work.add_window(
@@ -109,6 +113,8 @@ def _maintain(args: argparse.Namespace) -> None:
 
 
 def _end_maintenance(args: argparse.Namespace) -> None:
+    from gateway.operator import node_work  # loads numpy, which listing nodes does without
+
     actor = local_actor(getpass.getuser())
     with connect(settings.read(args.config).database.dsn) as connection, connection.transaction():
         windows = node_work.end_windows_of_node(connection, actor, args.node)
@@ -116,6 +122,8 @@ def _end_maintenance(args: argparse.Namespace) -> None:
 
 
 def _replace_sensor(args: argparse.Namespace) -> None:
+    from gateway.operator import node_work  # loads numpy, which listing nodes does without
+
     change = node_work.SensorChange(
         node=args.node,
         properties=args.property,

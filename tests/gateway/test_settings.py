@@ -29,10 +29,12 @@ def test_applying_the_example_site_file_again_changes_nothing(database):
 
 
 def test_the_examples_in_the_document_on_alerting_settings_are_valid(tmp_path):
-    first, *channels = re.findall(r"```toml\n(.*?)```", (DOCS / "alerting-settings.md").read_text(), re.DOTALL)
+    first, health, *channels = re.findall(r"```toml\n(.*?)```", (DOCS / "alerting-settings.md").read_text(), re.DOTALL)
     assert len(channels) == 5
     (tmp_path / "piekwacht.toml").write_text('[database]\ndsn = ""\n' + first)
     assert len(settings.read(tmp_path / "piekwacht.toml").alerting.route) == 2
+    (tmp_path / "piekwacht.toml").write_text('[database]\ndsn = ""\n' + health)
+    assert settings.read(tmp_path / "piekwacht.toml").alerting.receiver[0].health.source
     for text in channels:
         receiver = '[database]\ndsn = ""\n[[alerting.receiver]]\nname = "od"\n'
         (tmp_path / "piekwacht.toml").write_text(receiver + text)

@@ -145,7 +145,7 @@ def _add_examples(operation: dict[str, Any], components: dict[str, Any]) -> None
     content = operation["responses"].get("200", {}).get("content", {})
     if content.get("application/json", {}).get("schema") == {}:
         del content["application/json"]  # FastAPI's default
-    medias = [operation["responses"].get(status, {}).get("content", {}) for status in ("200", "201")]
+    medias = [operation["responses"].get(status, {}).get("content", {}) for status in ("200", "201", "202")]
     for media in (
         media_object
         for content_by_type in [*medias, operation.get("requestBody", {}).get("content", {})]

@@ -17,7 +17,7 @@ from gateway.api.pages.renderer import View, ViewDependency, respond_html
 router = APIRouter()
 _METHODS = ("get", "post", "put", "delete")
 _MAX_EXAMPLE_LINES = 40
-_PRIVATE_TAG = "inspector"
+_PRIVATE_TAGS = {"inspector", "operator"}
 _UNLINKED_TAGS = {"live", "proofs"}  # a stream has no end, and a proof is of a value that the reader names
 
 
@@ -100,7 +100,7 @@ def _build_call(method: str, path: str, operation: Mapping[str, Any], root: str,
         if parameter["in"] == "query" and parameter.get("required") and "example" in parameter
     }
     url += f"?{urlencode(query)}" if query else ""
-    is_public = method == "get" and _PRIVATE_TAG not in operation.get("tags", ())
+    is_public = method == "get" and not _PRIVATE_TAGS & set(operation.get("tags", ()))
     return Call(
         method=method.upper(),
         path=path,

@@ -10,22 +10,21 @@ from gateway.operator.tools import CheckResult, OperatorTools, StorageFolder
 from tests.gateway.api.conftest import running_api
 from tests.gateway.enrolled_node import EnrolledNode, enrol_node
 
-NOW_HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
-
-def store_hours(dsn, node, hours, *, flagged=0, created_at=NOW_HOUR - timedelta(days=30)):
-    """One reading a minute in the last hours, the newest of them stuck."""
+def store_hours(dsn, node, hours, *, flagged=0, existed=timedelta(days=30)):
+    """One reading a minute in the last whole hours, the newest of them stuck; of a stream that existed so long then."""
+    now_hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     with psycopg.connect(dsn, autocommit=True) as connection:
         (datastream,) = connection.execute(
             """INSERT INTO datastream (station_id, node_id, property_id, created_at)
                VALUES ('wijk-aan-zee', %s, 'pm2_5', %s) RETURNING id""",
-            [node, created_at],
+            [node, now_hour - existed],
         ).fetchone()
         connection.execute(
             """INSERT INTO observation
                SELECT %s, %s - i * interval '1 minute', 8, CASE WHEN i <= %s THEN %s ELSE 0 END, 1
                FROM generate_series(1, %s) AS i""",
-            [datastream, NOW_HOUR, 60 * flagged, Flag.STUCK.value, 60 * hours],
+            [datastream, now_hour, 60 * flagged, Flag.STUCK.value, 60 * hours],
         )
 
 
@@ -47,7 +46,7 @@ async def test_the_fleet_shows_what_each_node_reports_and_what_needs_attention(a
 
 async def test_the_data_capture_of_a_new_node_begins_with_its_first_whole_hour(api, database, node, keys, report):
     report()
-    store_hours(database, node.id, 5, created_at=NOW_HOUR - timedelta(hours=5, minutes=-1))
+    store_hours(database, node.id, 5, existed=timedelta(hours=5, minutes=-1))
     document = (await api.get("/api/v1/operator/nodes/ijm-001", headers=keys["carla"])).json()
     assert document["capture"] == 1.0
     assert (document["properties"][0]["hours"], document["properties"][0]["expectedHours"]) == (4, 4)
