@@ -25,7 +25,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.]?[A-Za-z0-9_][\w.+-]*|:\s*(?=[,}\]]
 _JSON_TOKEN = re.compile(r"true|false|null|-?(0|[1-9]\d{0,300})(\.\d+)?([eE][-+]?\d{1,2})?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _AIRROHR_NAME = re.compile(r"(?:([A-Za-z0-9]+)_)?(P[0124]|temperature|humidity|pressure|co2_ppm|noise_LAeq)")
-_AIRROHR_QUANTITIES = {
+AIRROHR_QUANTITIES = {
     "P0": ("pm1", same),
     "P1": ("pm10", same),
     "P2": ("pm2_5", same),
@@ -198,7 +198,7 @@ def _read_name(value: object, key: str) -> str:
 
 
 def _read_airrohr_item(match: re.Match[str], value: object) -> PostedValue:
-    quantity, convert = _AIRROHR_QUANTITIES[match[2]]
+    quantity, convert = AIRROHR_QUANTITIES[match[2]]
     if match[1] == "HPM":
         quantity = _HPM_QUANTITIES.get(match[2], quantity)
     # P1 and P2 without an instrument are particles that a PPD42NS counted: no mass, and no row in the table

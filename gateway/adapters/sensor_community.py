@@ -6,9 +6,8 @@ same treatment, so the model of a particle counter is unknown.
 
 from types import MappingProxyType
 
-from edge_agent.recordings.units import Conversion, divided_by, same
 from edge_agent.sensor_models import MODELS, UNNAMED
-from edge_agent.sensors.posts import PostedValue, mark_repeated, read_value
+from edge_agent.sensors.posts import AIRROHR_QUANTITIES, PostedValue, mark_repeated, read_value
 from gateway.adapters.foreign import ForeignMessage, ForeignReading, RefusedError, read_object, require_values
 
 TITLE = "sensor.community"
@@ -21,19 +20,6 @@ _MODELS_OF_PINS = MappingProxyType(
         "13": MODELS["ds18b20"],
         "15": MODELS["dnms"],
         "17": MODELS["scd30"],
-    }
-)
-_QUANTITIES: MappingProxyType[str, tuple[str, Conversion]] = MappingProxyType(
-    {
-        "P0": ("pm1", same),
-        "P1": ("pm10", same),
-        "P2": ("pm2_5", same),
-        "P4": ("pm4", same),
-        "temperature": ("temperature", same),
-        "humidity": ("humidity", same),
-        "pressure": ("pressure", divided_by(100)),
-        "co2_ppm": ("co2", same),
-        "noise_LAeq": ("sound_laeq", same),
     }
 )
 
@@ -52,11 +38,11 @@ def parse(message: ForeignMessage) -> list[ForeignReading]:
 
 
 def _is_stored(item: object, pin: str) -> bool:
-    quantity = _QUANTITIES.get(item.get("value_type", "")) if isinstance(item, dict) else None
+    quantity = AIRROHR_QUANTITIES.get(item.get("value_type", "")) if isinstance(item, dict) else None
     return quantity is not None and quantity[0] in _MODELS_OF_PINS[pin].measurements
 
 
 def _read(item: dict[str, object], pin: str) -> PostedValue:
     name = str(item["value_type"])
-    quantity, convert = _QUANTITIES[name]
+    quantity, convert = AIRROHR_QUANTITIES[name]
     return read_value(name, quantity, _MODELS_OF_PINS[pin], item.get("value"), convert=convert)

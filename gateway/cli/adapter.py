@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.wire import Flag
 from gateway.adapters.foreign import ForeignMessage, RefusedError
 from gateway.adapters.formats import FORMATS, MAPPED_FORMATS, JudgedReading, read_message
 from gateway.adapters.mapping import load_mapping
+from gateway.api.schemas.observations import flag_names
 from gateway.errors import GatewayError
 from gateway.model.properties import PROPERTIES
 
@@ -89,14 +89,10 @@ def _describe(reading: JudgedReading) -> str:
     for name, value in reading.values.items():
         source, flags = reading.sources[name], reading.flags.get(name, 0)
         shown = "-" if value is None else f"{value:g} {PROPERTIES[name].unit if name in PROPERTIES else ''}".rstrip()
-        remarks = [*([source.refusal.value] if source.refusal else []), *_name_flags(flags)]
+        remarks = [*([source.refusal.value] if source.refusal else []), *flag_names(flags)]
         lines.append(f"  {name:20}{shown:>16}  from {source.name}{': ' + ', '.join(remarks) if remarks else ''}")
     lines += [f"  left out: {value.name}, {value.refusal or 'named twice'}" for value in reading.left_out]
     return "\n".join(lines)
-
-
-def _name_flags(flags: int) -> list[str]:
-    return [str(flag.name).lower() for flag in Flag if flags & flag]
 
 
 def _format_time(at: int) -> str:
@@ -109,7 +105,7 @@ def _to_dict(reading: JudgedReading) -> dict[str, object]:
         "time": None if reading.at is None else _format_time(reading.at),
         "messageId": reading.message_id,
         "values": dict(reading.values),
-        "flags": {name: _name_flags(flags) for name, flags in reading.flags.items()},
+        "flags": {name: flag_names(flags) for name, flags in reading.flags.items()},
         "refused": {name: v.refusal.value for name, v in reading.sources.items() if v.refusal is not None},
         "leftOut": [value.name for value in reading.left_out],
     }

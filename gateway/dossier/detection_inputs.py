@@ -87,7 +87,7 @@ class _Start:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Wanted:
+class _Repetition:
     """An event to detect again, with the leaves of its revisions."""
 
     event: DetectedEvent
@@ -108,17 +108,17 @@ async def build_detections(
     The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision. Or operators
     announced maintenance of a node in that time: the flags of its readings are in no leaf.
     """
-    groups = dict[tuple[int, int, int], tuple[_Start, list[_Wanted]]]()
+    groups = dict[tuple[int, int, int], tuple[_Start, list[_Repetition]]]()
     for event in events:
         area = registry.stations[event.document.station].area
-        start, wanted = await _find_start(snapshot, event, area)
-        if start is not None and wanted is not None:
-            groups.setdefault(start.key, (start, []))[1].append(wanted)
+        start, repetition = await _find_start(snapshot, event, area)
+        if start is not None and repetition is not None:
+            groups.setdefault(start.key, (start, []))[1].append(repetition)
     files = [await _build_file(snapshot, registry, *group, prover, policy) for _, group in sorted(groups.items())]
     return [file for file in files if file is not None]
 
 
-async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Wanted | None]:
+async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Repetition | None]:
     """Start of the detection of an event, and its revisions; None if it cannot be detected again."""
     checkpoint = await _fetch_checkpoint(snapshot, event, area)
     if checkpoint is None or event.document.detected_late or _was_ended_by_handover(event):
@@ -128,20 +128,25 @@ async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tu
         return None, None
     detector, ranges, *revisions = documents
     start = _Start(area=area, checkpoint=checkpoint, detector=detector, ranges=ranges)
-    return start, _Wanted(event=event, revisions=revisions)
+    return start, _Repetition(event=event, revisions=revisions)
 
 
 async def _build_file(  # noqa: PLR0917 - inputs of one file
-    snapshot: Snapshot, registry: PublicRegistry, start: _Start, wanted: Sequence[_Wanted], prover: Prover, policy: str
+    snapshot: Snapshot,
+    registry: PublicRegistry,
+    start: _Start,
+    repetitions: Sequence[_Repetition],
+    prover: Prover,
+    policy: str,
 ) -> DetectionFile | None:
     """The file of events with one start; without those that its leaves do not reach. None without an event."""
     area = start.area
-    stored_leaves = await _fetch_leaves(snapshot, wanted, start)
+    stored_leaves = await _fetch_leaves(snapshot, repetitions, start)
     leaves = _select_leaves(stored_leaves, prover.checkpoint.size)
     is_cut = len(leaves) < len(stored_leaves) or len(leaves) == MAX_LEAVES
     events = [
         RepeatedEvent(revisions=[_prove_document(prover, item) for item in event.revisions], last_leaf=last_leaf)
-        for event in wanted
+        for event in repetitions
         if (last_leaf := _find_last_leaf(event, leaves, is_cut=is_cut)) is not None and _is_published(event, prover)
     ]
     if not events:
@@ -151,12 +156,12 @@ async def _build_file(  # noqa: PLR0917 - inputs of one file
     if await _has_maintenance(snapshot, area, leaves):
         return None
     first = leaves[0].number
-    until = max(item.event.changed_at for item in wanted)
+    until = max(item.event.changed_at for item in repetitions)
     datastreams = await _fetch_datastreams(snapshot, area, until)
     nodes = sorted({leaf.node for leaf in leaves if leaf.node is not None})
     keys = await snapshot.fetch(_Document, "select_node_key_leaves", {"area": area, "nodes": nodes, "last": last})
     hashes = prove_range(first, last + 1, prover.checkpoint.size, prover.read_hash)
-    detector = wanted[0].event.document.detector
+    detector = repetitions[0].event.document.detector
     return DetectionFile(
         area=area,
         policy=policy,
@@ -194,13 +199,13 @@ async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str)
     return rows[0] if rows else None
 
 
-async def _fetch_leaves(snapshot: Snapshot, wanted: Sequence[_Wanted], start: _Start) -> Sequence[_Leaf]:
+async def _fetch_leaves(snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start) -> Sequence[_Leaf]:
     """All leaves from the first batch after the checkpoint to the last before the newest revision was stored."""
     values = {
         "area": start.area,
         "first": start.checkpoint.before_batch,
-        "events": [item.event.document.id for item in wanted],
-        "until": max(item.until for item in wanted),
+        "events": [item.event.document.id for item in repetitions],
+        "until": max(item.until for item in repetitions),
         "limit": MAX_LEAVES,
     }
     return await snapshot.fetch(_Leaf, "select_detection_leaves", values)
@@ -218,12 +223,12 @@ def _select_leaves(leaves: Sequence[_Leaf], size: int) -> list[_Leaf]:
     return selected
 
 
-def _find_last_leaf(wanted: _Wanted, leaves: Sequence[_Leaf], *, is_cut: bool) -> int | None:
+def _find_last_leaf(repetition: _Repetition, leaves: Sequence[_Leaf], *, is_cut: bool) -> int | None:
     """Index of the last batch up to the newest revision; None if the leaves are cut before it, or there are none."""
     stored = [(leaf.committed_at, leaf.number) for leaf in leaves if leaf.committed_at is not None]
-    if is_cut and not any(at >= wanted.event.changed_at for at, _ in stored):
+    if is_cut and not any(at >= repetition.event.changed_at for at, _ in stored):
         return None
-    return max((number for at, number in stored if at <= wanted.until), default=None)
+    return max((number for at, number in stored if at <= repetition.until), default=None)
 
 
 async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) -> Sequence[_Document] | None:
@@ -245,8 +250,8 @@ def _was_ended_by_handover(event: DetectedEvent) -> bool:
     return _REPLACED in event.document.reasons
 
 
-def _is_published(wanted: _Wanted, prover: Prover) -> bool:
-    return max(item.number for item in wanted.revisions) < prover.checkpoint.size
+def _is_published(repetition: _Repetition, prover: Prover) -> bool:
+    return max(item.number for item in repetition.revisions) < prover.checkpoint.size
 
 
 async def _fetch_datastreams(snapshot: Snapshot, area: str, until: datetime) -> list[DetectedStream]:
