@@ -30,10 +30,23 @@ async def run_worker(dsn: str, step: WorkerStep, *, channel: str, name: str) -> 
             ) as connection:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 while True:
-                    if not await step(connection):
+                    did_work = await step(connection)
+                    _raise_lost_cancellation()
+                    if not did_work:
                         async for _ in connection.notifies(timeout=POLL_INTERVAL, stop_after=1):
                             pass
         except psycopg.Error as error:
             telemetry.FAILURES.labels("database").inc()
             _LOG.warning("database unavailable", error=one_line(error))
             await asyncio.sleep(_RECONNECT_DELAY)
+
+
+def _raise_lost_cancellation() -> None:
+    """Raise CancelledError if the step was cancelled and went on.
+
+    Until Python 3.12 asyncio.wait_for drops a cancellation that comes together with its result; aiosmtplib uses it
+    for every answer of the mail server. Without this a service that was asked to stop would deliver on for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
