@@ -45,7 +45,7 @@ def _raise_lost_cancellation() -> None:
     """Raise CancelledError if the step was cancelled and went on.
 
     Until Python 3.12 asyncio.wait_for drops a cancellation that comes together with its result; aiosmtplib uses it
-    for every answer of the mail server. Without this a service that was asked to stop would deliver on for ever.
+    for every answer of the mail server. Without this a service that must stop would go on to deliver.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
