@@ -1,0 +1,77 @@
+"""The region of places that a plume may have come from, on a grid. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.localisation.evidence import PlumeEvidence, Series
+from gateway.localisation.rose import DEGREES, Parameters, build_rose
+
+_VANE_STEP = 5  # degrees between the errors of a vane that are tried
+_VANE_LIMIT = 2.5  # standard deviations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Square cells; `easts` (columns,) and `norths` (rows,) are their centres in metres."""
+
+    easts: Series
+    norths: Series
+
+
+def build_grid(left: float, bottom: float, right: float, top: float, cell: float) -> Grid:
+    """Return the grid whose cells of `cell` metres cover the rectangle. All in metres."""
+    columns, rows = max(1, round((right - left) / cell)), max(1, round((top - bottom) / cell))
+    return Grid(
+        easts=left + (right - left) * (np.arange(columns) + 0.5) / columns,
+        norths=bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows,
+    )
+
+
+def compute_probabilities(evidence: PlumeEvidence, grid: Grid, p: Parameters) -> NDArray[np.float64]:
+    """Return the probability of each cell, (rows, columns). Their sum is 1.
+
+    Before the evidence all cells are equally probable.
+    """
+    bearings, roses = [], []
+    for station in evidence.stations:
+        east, north = grid.easts[None, :] - station.east, grid.norths[:, None] - station.north
+        bearings.append(np.rint(np.degrees(np.arctan2(east, north))).astype(np.int64))
+        roses.append(build_rose(station, evidence.wind, evidence.threshold, evidence.interval, p))
+    layers = []
+    limit = int(_VANE_LIMIT * p.vane_error) // _VANE_STEP * _VANE_STEP
+    for error in range(-limit, limit + 1, _VANE_STEP):
+        prior = -0.5 * (error / p.vane_error) ** 2 if error else 0.0
+        layer = np.full((len(grid.norths), len(grid.easts)), prior)
+        for bearing, rose in zip(bearings, roses, strict=True):
+            layer += rose[(bearing + error) % DEGREES]
+        layers.append(layer)
+    stack = np.stack(layers)
+    weights = np.exp(stack - stack.max()).sum(axis=0)
+    probabilities: NDArray[np.float64] = weights / weights.sum()
+    return probabilities
+
+
+def select_region(probabilities: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Return the smallest set of cells, (rows, columns), that holds at least `share` of the probability."""
+    ordered = np.sort(probabilities, axis=None)[::-1]
+    last = min(int(np.searchsorted(np.cumsum(ordered), share)), ordered.size - 1)
+    region: NDArray[np.bool_] = probabilities >= ordered[last]
+    return region
+
+
+def sum_inside(probabilities: NDArray[np.float64], grid: Grid, outlines: Sequence[Sequence[Sequence[float]]]) -> float:
+    """Return the probability of the cells whose centres lie in a polygon.
+
+    outlines: rings of [east, north] in metres; a point in a hole, which is a second ring, is outside.
+    """
+    inside = np.zeros(probabilities.shape, dtype=np.bool_)
+    easts, norths = np.meshgrid(grid.easts, grid.norths)
+    for ring in outlines:
+        for (east_1, north_1), (east_2, north_2) in zip(ring, [*ring[1:], ring[0]], strict=True):
+            if north_1 != north_2:
+                crosses = (norths < north_1) != (norths < north_2)
+                inside ^= crosses & (easts < east_1 + (norths - north_1) * (east_2 - east_1) / (north_2 - north_1))
+    return float(probabilities[inside].sum())
