@@ -33,7 +33,7 @@ from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
-from gateway.api.inspector import plume_service, service
+from gateway.api.inspector import direction_routes, plume_service, service
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector.dossiers import DossierMaker
 from gateway.api.live import routes as live
@@ -150,7 +150,7 @@ def create_app(
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        operator_routes,
+        direction_routes, operator_routes,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")

@@ -19,7 +19,7 @@ MAX_DISTANCE = 5_000.0  # m between a station and the nearest mast whose wind is
 REGION_SHARES = (0.5, 0.9)
 _MIN_STATIONS = 2
 _MIN_USABLE_WIND = 0.5  # share of the moments in which stations were high
-_MAX_REGION = 0.6  # share of the grid; a larger region is no information
+_MAX_REGION = 0.75  # share of the grid; a larger region is no information
 _MAX_SPREAD = 45.0  # degrees; a wind that turned more has no mean direction
 
 

@@ -1,5 +1,6 @@
 """The region of places that a plume may have come from, on a grid. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,19 +16,28 @@ _VANE_LIMIT = 2.5  # standard deviations
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Square cells; `easts` (columns,) and `norths` (rows,) are their centres in metres."""
+    """Square cells; `easts` (columns,) and `norths` (rows,) are their centres, `cell` their side; metres."""
 
     easts: Series
     norths: Series
+    cell: float
+
+    @property
+    def cell_area(self) -> float:
+        """Square metres."""
+        return self.cell * self.cell
+
+    def corner(self, column: int, row: int) -> tuple[float, float]:
+        """Metres (east, north) of the lower left corner of a cell; also of the one after the last cell."""
+        return float(self.easts[0]) + (column - 0.5) * self.cell, float(self.norths[0]) + (row - 0.5) * self.cell
 
 
 def build_grid(left: float, bottom: float, right: float, top: float, cell: float) -> Grid:
-    """Return the grid whose cells of `cell` metres cover the rectangle. All in metres."""
-    columns, rows = max(1, round((right - left) / cell)), max(1, round((top - bottom) / cell))
-    return Grid(
-        easts=left + (right - left) * (np.arange(columns) + 0.5) / columns,
-        norths=bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows,
-    )
+    """Return the grid whose cells of `cell` metres cover the rectangle from its lower left corner. All in metres."""
+    columns, rows = max(1, math.ceil((right - left) / cell)), max(1, math.ceil((top - bottom) / cell))
+    easts: Series = left + cell * (np.arange(columns, dtype=np.float64) + 0.5)
+    norths: Series = bottom + cell * (np.arange(rows, dtype=np.float64) + 0.5)
+    return Grid(easts=easts, norths=norths, cell=cell)
 
 
 def compute_probabilities(evidence: PlumeEvidence, grid: Grid, p: Parameters) -> NDArray[np.float64]:

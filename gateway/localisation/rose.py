@@ -21,7 +21,7 @@ class Parameters:
     spread: float = 20.0  # degrees: half width of a plume that meanders during a minute
     high_by_chance: float = 0.05  # p0
     high_downwind: float = 0.4  # p1
-    memory: float = 900.0  # seconds in which air and source change
+    memory: float = 600.0  # seconds in which air and source change
     vane_error: float = 12.0  # degrees, standard deviation: mounting of a vane and wind between mast and station
     min_speed: float = 1.0  # m/s; below it a vane shows no direction of transport
 

@@ -48,7 +48,7 @@ async def running_api(
         origin = f"http://127.0.0.1:{port}"
         headers = {"Sec-Fetch-Site": "same-origin"}
         # without TLS: to load the certificate authorities takes longer than the start of the API
-        async with httpx.AsyncClient(base_url=origin, headers=headers, timeout=10, verify=False) as client:
+        async with httpx.AsyncClient(base_url=origin, headers=headers, timeout=60, verify=False) as client:
             yield client, task
     finally:
         task.cancel()

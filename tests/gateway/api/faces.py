@@ -242,6 +242,7 @@ WITHOUT_VALUES = {
             "/stoppen/{token}",
         )
     },
+    "/api/v1/plumes/{id}/source-direction": "staff only: places; tests/gateway/api/inspector judges them",
     "/sw.js": "a script",
     "/robots.txt": "a text",
     "/sitemap.xml": "addresses",
@@ -253,7 +254,7 @@ WITHOUT_VALUES = {
     **{
         f"{prefix}{route}": "staff only: the charts, means and plots of the public pages"
         for prefix in ("", "/nl", "/en")
-        for route in ("/inspector/plumes/{id}", "/inspector/wind")
+        for route in ("/inspector/plumes/{id}", "/inspector/plumes/{id}/direction", "/inspector/wind")
     },
     **{
         f"{prefix}{route}": "no values"

@@ -66,7 +66,8 @@ ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspect
            "/reports/{id}/{name}": "a month; tests/gateway/reports compares it with the API"}  # fmt: skip
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
-    "/inspector/calendar", "/inspector/duty", "/inspector/wind",
+    "/inspector/calendar", "/inspector/duty", "/inspector/wind", "/inspector/plumes/{id}/direction",
+    "/api/v1/plumes/{id}/source-direction",
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
     "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations", "/api/v1/playback",
     "/api/v1/situations",
