@@ -23,7 +23,7 @@ test: .venv/prepared  ## run all checks and all tests but benchmarks and contain
 	@$(MAKE) --no-print-directory -j 2 suite types
 
 suite: .venv/prepared
-	$(BIN)/pytest -m "not benchmark and not containers" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -m "not benchmark and not containers" -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 types: .venv/prepared
 	nice $(BIN)/mypy
