@@ -3,7 +3,7 @@
 The same data give the same bytes, in any process, time zone and language of the machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -28,6 +28,9 @@ from gateway.model.texts import texts_of
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.detection_file import FILE_ENDING as DETECTION_ENDING
 
+WritePdf = Callable[[str, Sequence[EmbeddedFile], datetime], bytes]
+"""(HTML, files in the PDF, dates of the PDF) -> the PDF: `write_pdf`, or the same in another process."""
+
 _QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _MAX_EMBEDDED_PROOFS = 20  # in the PDF; the bag holds all
 _README_NAMES = {"nl": "LEESMIJ.txt", "en": "README.txt"}
@@ -41,7 +44,12 @@ class Dossier(Struct, frozen=True, kw_only=True):
 
 
 async def build_dossier(
-    dsn: str, request: DossierRequest, publisher: DossierPublisher, source: EvidenceSource | None = None
+    dsn: str,
+    request: DossierRequest,
+    publisher: DossierPublisher,
+    source: EvidenceSource | None = None,
+    *,
+    make_pdf: WritePdf = write_pdf,
 ) -> Dossier:
     """Build the dossier. `source`: the public log, if there is one.
 
@@ -53,7 +61,7 @@ async def build_dossier(
         if source is not None:
             contents = await _add_evidence(snapshot, contents, source)
     files = await exhibits.build_exhibit_files(contents, publisher.operator)
-    return _write_dossier(contents, files, publisher)
+    return _write_dossier(contents, files, publisher, make_pdf)
 
 
 def open_source(public_log: PublicLogSettings | None) -> EvidenceSource | None:
@@ -92,7 +100,9 @@ async def _add_evidence(snapshot: Snapshot, contents: Contents, source: Evidence
     return replace(contents, evidence=evidence, detections=detections, detected=events, policy=policy)
 
 
-def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher) -> Dossier:
+def _write_dossier(
+    contents: Contents, files: Mapping[str, bytes], publisher: DossierPublisher, make_pdf: WritePdf
+) -> Dossier:
     """Write documents, description and bag. `files`: those for programs."""
     formats = build_formats(contents)
     facts = {"operator": publisher.operator, "version": version("piekwacht")}
@@ -107,7 +117,7 @@ def _write_dossier(contents: Contents, files: Mapping[str, bytes], publisher: Do
         **facts,
     )
     all_files = {**files, "dossier.html": html.encode()}
-    all_files["dossier.pdf"] = write_pdf(html, _choose_embedded(files, formats.language), contents.as_of)
+    all_files["dossier.pdf"] = make_pdf(html, _choose_embedded(files, formats.language), contents.as_of)
     readme = render_readme(document, formats, [*all_files, FILE_NAME])
     all_files[_README_NAMES[formats.language]] = readme.encode()
     all_files[FILE_NAME] = write_crate(

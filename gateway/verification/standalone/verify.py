@@ -1294,13 +1294,19 @@ LARGEST_MAGNITUDE = 1e9
 
 def correct(value: float | None, humidity: float | None) -> float | None:
     """Mass concentration of dry particles; None if there is no value or humidity, or it is too humid."""
+    value, humidity = round_figure(value), round_figure(humidity)
     if value is None or humidity is None or not 0 <= humidity <= 100:
         return None
     activity = humidity / 100
     if activity > PARAMETERS["highestWaterActivity"]:
         return None
     growth = 1 + PARAMETERS["kappa"] / PARAMETERS["density"] * activity / (1 - activity)
-    return float(f"{value / growth:.12g}")
+    return round_figure(value / growth)
+
+
+def round_figure(value: float | None) -> float | None:
+    """Value with twelve significant digits."""
+    return None if value is None else float(f"{value:.12g}")
 
 
 def check_correction(
@@ -1346,6 +1352,7 @@ CONSTANTS = {"density": 1.65, "highestWaterActivity": 0.95}
 def calibrate(value: float | None, humidity: float | None, terms: Mapping[str, float]) -> float | None:
     """Value by the coefficients of a calibration; None if it needs a humidity that is missing or too high."""
     growth, slope = 1.0, terms["humiditySlope"]
+    value, humidity = round_figure(value), round_figure(humidity)
     if value is None:
         return None
     if slope or terms["kappa"]:
@@ -1357,7 +1364,7 @@ def calibrate(value: float | None, humidity: float | None, terms: Mapping[str, f
         if terms["kappa"]:
             growth = 1 + terms["kappa"] / CONSTANTS["density"] * activity / (1 - activity)
     corrected = terms["offset"] + terms["slope"] * value / growth + slope * (humidity or 0.0)
-    return float(f"{corrected:.12g}") if math.isfinite(corrected) else None
+    return round_figure(corrected) if math.isfinite(corrected) else None
 
 
 def check_calibration(
