@@ -30,17 +30,19 @@ def run(
 ) -> None:
     """Write the file completely or not at all. Raises DossierError or StartError with one sentence."""
     request = parse_request(args)
-    with PdfProcess() as pdf, pause_gc():  # a dossier is a million objects that live until its end
-        from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - while the process loads
-
-        source = open_source(public_log)
-        dossier = asyncio.run(build_dossier(dsn, request, publisher, source, make_pdf=pdf.write))
     partial_file = args.output.with_name(args.output.name + ".part")
     try:
-        partial_file.write_bytes(dossier.content)
+        with PdfProcess() as pdf, pause_gc():  # a dossier is a million objects that live until its end
+            from gateway.dossier.build import open_source, write_dossier  # noqa: PLC0415 - while the process loads
+
+            with partial_file.open("wb") as output:
+                source = open_source(public_log)
+                asyncio.run(write_dossier(output, dsn, request, publisher, source, make_pdf=pdf.write))
         partial_file.replace(args.output)
     except OSError as error:
         raise StartError(f"{args.output}: {error.strerror}") from None
+    finally:
+        partial_file.unlink(missing_ok=True)
 
 
 def parse_request(args: argparse.Namespace) -> DossierRequest:

@@ -2,38 +2,45 @@
 
 Events that follow the same saved state share a file. The leaves of the public log name the batches and their order, so
 a verifier sees that none is left out. Nothing is computed here: the state is the stored checkpoint of the area, the
-batches are as they arrived.
+batches are as they arrived. A file is written while its leaves are read; some hundred of them are in memory.
 """
 
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from gateway.api.data.registry import PublicRegistry
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import DetectedEvent
+from gateway.dossier.evidence import DetectionExhibit
+from gateway.dossier.stored_file import FileWriter
 from gateway.transparency.leaf import Leaf, hash_content
 from gateway.transparency.logged_state import LoggedState
 from gateway.transparency.proofs import Prover
 from gateway.transparency.range_proof import prove_range
 from gateway.transparency.state_leaves import build_state, name_state
 from gateway.verification.detection_file import (
+    FILE_ENDING,
     MAX_DETECTION_BYTES,
     MAX_LEAVES,
     DetectedRegistry,
     DetectedStream,
-    DetectionFile,
+    DetectionHeader,
     DetectionLeaf,
     NamedProperty,
     PlacedSite,
     PlacedStation,
     RepeatedEvent,
     StartState,
+    encode_line,
 )
+from gateway.verification.dossier_files import MAX_ZIP_BYTES
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
 
 _REPLACED = "detector_replaced"  # gateway.detection.confidence, which loads numba, has this reason
+_MAX_FILES_BYTES = MAX_ZIP_BYTES * 8 // 10  # of all files of a dossier: readings and evidence need the others
 _LEAF_BYTES = 80  # of a leaf in the file, beside its text
 _COMMIT_MARGIN = timedelta(minutes=2)  # a revision has the time at which its transaction began, a batch that of its end
 
@@ -48,15 +55,39 @@ class _Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class _Leaf:
-    """A leaf of the log; of a batch with its signed bytes, which are empty if retention deleted them."""
+    """A leaf of the log; of a batch with its signed bytes."""
 
-    number: int
-    node: str | None
     entry: str | None
     payload: bytes | None
     received_at: datetime | None
-    committed_at: datetime | None
     late: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Leaves from `first` to `last`; `cut`: the first that cannot be in a file."""
+
+    first: int
+    last: int
+    cut: int | None
+
+    @property
+    def end(self) -> int:
+        """Index after the last leaf that can be in a file."""
+        return self.last + 1 if self.cut is None else self.cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EventEnd:
+    last_leaf: int | None
+    is_reached: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batches:
+    nodes: list[str]
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +130,21 @@ class _Repetition:
         return self.event.changed_at + _COMMIT_MARGIN
 
 
-async def build_detections(
-    snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent], prover: Prover, policy: str
-) -> list[DetectionFile]:
-    """Build the detection files of events of one area. An event is in none if it cannot be detected again.
+async def write_detections(  # noqa: PLR0917 - the sources of a file
+    snapshot: Snapshot,
+    registry: PublicRegistry,
+    events: Sequence[DetectedEvent],
+    prover: Prover,
+    policy: str,
+    folder: Path,
+) -> list[DetectionExhibit]:
+    """Write the detection files of events of one area. An event is in none if it cannot be detected again.
 
     It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision. Or operators
-    announced maintenance of a node in that time: the flags of its readings are in no leaf.
+    The head of `prover` does not have all leaves, or a file of the largest length does not reach to its newest revision. Or
+    operators announced maintenance of a node in that time: the flags of its readings are in no leaf.
+
+    Raises DossierError if a file cannot be written.
     """
     groups = dict[tuple[int, int, int], tuple[_Start, list[_Repetition]]]()
     for event in events:
@@ -114,8 +152,13 @@ async def build_detections(
         start, repetition = await _find_start(snapshot, event, area)
         if start is not None and repetition is not None:
             groups.setdefault(start.key, (start, []))[1].append(repetition)
-    files = [await _build_file(snapshot, registry, *group, prover, policy) for _, group in sorted(groups.items())]
-    return [file for file in files if file is not None]
+    exhibits, room = list[DetectionExhibit](), _MAX_FILES_BYTES
+    for _, group in sorted(groups.items()):
+        exhibit = await _write_file(snapshot, registry, *group, prover, policy, folder, room)
+        if exhibit is not None:
+            exhibits.append(exhibit)
+            room -= exhibit.file.size
+    return exhibits
 
 
 async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Repetition | None]:
@@ -131,56 +174,68 @@ async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tu
     return start, _Repetition(event=event, revisions=revisions)
 
 
-async def _build_file(  # noqa: PLR0917 - inputs of one file
+async def _write_file(  # noqa: PLR0917 - inputs of one file
     snapshot: Snapshot,
     registry: PublicRegistry,
     start: _Start,
     repetitions: Sequence[_Repetition],
     prover: Prover,
     policy: str,
-) -> DetectionFile | None:
-    """The file of events with one start; without those that its leaves do not reach. None without an event."""
+    folder: Path,
+    room: int,
+) -> DetectionExhibit | None:
+    """Write the file of events with one start; without those that its leaves do not reach. None without an event."""
     area = start.area
-    stored_leaves = await _fetch_leaves(snapshot, repetitions, start)
-    leaves = _select_leaves(stored_leaves, prover.checkpoint.size)
-    is_cut = len(leaves) < len(stored_leaves) or len(leaves) == MAX_LEAVES
-    events = [
-        RepeatedEvent(revisions=[_prove_document(prover, item) for item in event.revisions], last_leaf=last_leaf)
-        for event in repetitions
-        if (last_leaf := _find_last_leaf(event, leaves, is_cut=is_cut)) is not None and _is_published(event, prover)
+    span = await _fetch_span(snapshot, repetitions, start, prover.checkpoint.size, room)
+    if span is None or span.end <= span.first:
+        return None
+    ends = await _fetch_event_ends(snapshot, repetitions, start, span)
+    reached = [
+        (item, last_leaf)
+        for item, last_leaf in zip(repetitions, ends, strict=True)
+        if last_leaf is not None and _is_published(item, prover)
     ]
-    if not events:
+    if not reached:
         return None
-    last = max(event.last_leaf for event in events)
-    leaves = [leaf for leaf in leaves if leaf.number <= last]
-    if await _has_maintenance(snapshot, area, leaves):
+    first, last = span.first, max(last_leaf for _, last_leaf in reached)
+    place = {"area": area, "first": first, "last": last}
+    batches = await snapshot.fetch(_Batches, "select_batches_of_leaves", place)
+    if not batches or await _has_maintenance(snapshot, area, batches[0]):
         return None
-    first = leaves[0].number
     until = max(item.event.changed_at for item in repetitions)
     datastreams = await _fetch_datastreams(snapshot, area, until)
-    nodes = sorted({leaf.node for leaf in leaves if leaf.node is not None})
-    keys = await snapshot.fetch(_Document, "select_node_key_leaves", {"area": area, "nodes": nodes, "last": last})
+    values = {"area": area, "nodes": sorted(batches[0].nodes), "last": last}
+    keys = await snapshot.fetch(_Document, "select_node_key_leaves", values)
     hashes = prove_range(first, last + 1, prover.checkpoint.size, prover.read_hash)
-    detector = repetitions[0].event.document.detector
-    return DetectionFile(
+    header = DetectionHeader(
         area=area,
         policy=policy,
-        events=events,
+        events=[
+            RepeatedEvent(revisions=[_prove_document(prover, leaf) for leaf in item.revisions], last_leaf=last_leaf)
+            for item, last_leaf in reached
+        ],
         detector=_prove_document(prover, start.detector),
         ranges=_prove_document(prover, start.ranges),
         node_keys=[LoggedLeaf(leaf=key.entry, proof=prover.prove(key.number)) for key in keys],
         registry=_describe_registry(registry, area, datastreams),
-        state=await _prove_state(snapshot, _build_state(start, detector, datastreams), first, prover),
+        state=await _prove_state(
+            snapshot, _build_state(start, repetitions[0].event.document.detector, datastreams), first, prover
+        ),
         first_leaf=first,
-        leaves=[_describe_leaf(leaf) for leaf in leaves],
+        leaf_count=last - first + 1,
         range_proof=[b64encode(item).decode() for item in hashes],
         checkpoint=prover.note.decode(),
     )
+    ids = [item.event.document.id for item, _ in reached]
+    writer = FileWriter(folder / f"{ids[0]}{FILE_ENDING}")
+    writer.write([encode_line(header)])
+    async for leaf in snapshot.iterate(_Leaf, "select_detection_leaves", place):
+        writer.write([encode_line(_describe_leaf(leaf))])
+    return DetectionExhibit(events=ids, file=writer.close())
 
 
-async def _has_maintenance(snapshot: Snapshot, area: str, leaves: Sequence[_Leaf]) -> bool:
-    moments = [leaf.received_at for leaf in leaves if leaf.received_at is not None]
-    values = {"area": area, "start": min(moments, default=None), "end": max(moments, default=None)}
+async def _has_maintenance(snapshot: Snapshot, area: str, batches: _Batches) -> bool:
+    values = {"area": area, "start": batches.first_at, "end": batches.last_at}
     return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
@@ -199,36 +254,36 @@ async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str)
     return rows[0] if rows else None
 
 
-async def _fetch_leaves(snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start) -> Sequence[_Leaf]:
+async def _fetch_span(
+    snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start, size: int, room: int
+) -> _Span | None:
     """All leaves from the first batch after the checkpoint to the last before the newest revision was stored."""
     values = {
         "area": start.area,
         "first": start.checkpoint.before_batch,
         "events": [item.event.document.id for item in repetitions],
         "until": max(item.until for item in repetitions),
-        "limit": MAX_LEAVES,
+        "size": size,
+        "max_leaves": MAX_LEAVES,
+        "leaf_bytes": _LEAF_BYTES,
+        "room": min(room, MAX_DETECTION_BYTES * 9 // 10),  # the header needs the others
     }
-    return await snapshot.fetch(_Leaf, "select_detection_leaves", values)
+    return next(iter(await snapshot.fetch(_Span, "select_detection_span", values)), None)
 
 
-def _select_leaves(leaves: Sequence[_Leaf], size: int) -> list[_Leaf]:
-    """The leaves up to the first that is not published, or whose bytes were deleted, or that would be too much."""
-    room = MAX_DETECTION_BYTES * 9 // 10  # the rest of the file needs the others
-    selected: list[_Leaf] = []
-    for leaf in leaves:
-        room -= _LEAF_BYTES + len(leaf.entry or "") + len(leaf.payload or b"") * 4 // 3
-        if leaf.number >= size or not (leaf.entry or leaf.payload) or room < 0:
-            break
-        selected.append(leaf)
-    return selected
-
-
-def _find_last_leaf(repetition: _Repetition, leaves: Sequence[_Leaf], *, is_cut: bool) -> int | None:
-    """Index of the last batch up to the newest revision; None if the leaves are cut before it, or there are none."""
-    stored = [(leaf.committed_at, leaf.number) for leaf in leaves if leaf.committed_at is not None]
-    if is_cut and not any(at >= repetition.event.changed_at for at, _ in stored):
-        return None
-    return max((number for at, number in stored if at <= repetition.until), default=None)
+async def _fetch_event_ends(
+    snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start, span: _Span
+) -> list[int | None]:
+    """Index of the last batch up to the newest revision of each event; None if the leaves are cut before it."""
+    values = {
+        "area": start.area,
+        "first": span.first,
+        "end": span.end,
+        "untils": [item.until for item in repetitions],
+        "changes": [item.event.changed_at for item in repetitions],
+    }
+    ends = await snapshot.fetch(_EventEnd, "select_event_ends", values)
+    return [end.last_leaf if span.cut is None or end.is_reached else None for end in ends]
 
 
 async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) -> Sequence[_Document] | None:

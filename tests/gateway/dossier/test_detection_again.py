@@ -21,7 +21,6 @@ from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.detection_check import check_detection
-from gateway.verification.detection_file import DetectionFile
 from gateway.verification.dossier_check import check_dossier
 from gateway.verification.dossier_files import ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
@@ -30,6 +29,7 @@ from tests.gateway.api.routes.test_log import enrol_earlier
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.dossier.relogged import change_values, relog
 from tests.gateway.enrolled_node import T0
+from tests.gateway.verification.detection_text import DetectionFile, parts_of
 
 HOST = "piekwacht.example"
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
@@ -74,7 +74,7 @@ def detection(recorded, logged_files):
 def check(content, policy):
     """Steps of a detection file by this policy: name -> step, the last of each name."""
     checker = EvidenceChecker(TrustedByReader(policy=read_policy(policy)))
-    return {step.name: step for step in check_detection(content, checker).steps}
+    return {step.name: step for step in check_detection(parts_of(content), checker).steps}
 
 
 def false_steps(steps):
@@ -257,7 +257,7 @@ def name_differently(original):
     "content", [b'{"format":"piekwacht/detection@v1"}', b'{"format":"piekwacht/detection@v2"}', b"{}"]
 )
 def test_what_is_no_detection_file_is_one_false_step(content):
-    result = check_detection(content, EvidenceChecker(TrustedByReader()))
+    result = check_detection(parts_of(content), EvidenceChecker(TrustedByReader()))
     assert [(step.name, str(step.state)) for step in result.steps] == [("file", "false")]
     assert "the detection file cannot be read" in result.steps[0].describe()
 
