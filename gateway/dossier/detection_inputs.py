@@ -141,8 +141,8 @@ async def write_detections(  # noqa: PLR0917 - the sources of a file
     """Write the detection files of events of one area. An event is in none if it cannot be detected again.
 
     It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or a file of the largest length does not reach to its newest revision. Or
-    operators announced maintenance of a node in that time: the flags of its readings are in no leaf.
+    The head of `prover` does not have all leaves, or a file of the largest length does not reach to its newest
+    revision. Or operators announced maintenance of a node in that time: the flags of its readings are in no leaf.
 
     Raises DossierError if a file cannot be written.
     """
