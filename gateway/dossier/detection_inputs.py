@@ -8,12 +8,13 @@ batches are as they arrived. A file is written while its leaves are read; some h
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from gateway.api.data.registry import PublicRegistry
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import DetectedEvent
+from gateway.dossier.detection_start import DetectionStart, RepeatableEvent, StoredDocument, find_start
 from gateway.dossier.evidence import DetectionExhibit
 from gateway.dossier.stored_file import FileWriter
 from gateway.transparency.leaf import Leaf, hash_content
@@ -39,18 +40,8 @@ from gateway.verification.detection_file import (
 from gateway.verification.dossier_files import MAX_ZIP_BYTES
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
 
-_REPLACED = "detector_replaced"  # gateway.detection.confidence, which loads numba, has this reason
 _MAX_FILES_BYTES = MAX_ZIP_BYTES * 8 // 10  # of all files of a dossier: readings and evidence need the others
 _LEAF_BYTES = 80  # of a leaf in the file, beside its text
-_COMMIT_MARGIN = timedelta(minutes=2)  # a revision has the time at which its transaction began, a batch that of its end
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Checkpoint:
-    before_batch: int
-    ids: list[int]
-    quality: bytes
-    detection: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,41 +86,6 @@ class _Window:
     id: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Document:
-    number: int
-    entry: str
-    document: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Start:
-    """Common start of the events of one file: the state, the area, and the leaves of the detector and of the ranges."""
-
-    area: str
-    checkpoint: _Checkpoint
-    detector: _Document
-    ranges: _Document
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Equal for events that share a file."""
-        return self.checkpoint.before_batch, self.detector.number, self.ranges.number
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Repetition:
-    """An event to detect again, with the leaves of its revisions."""
-
-    event: DetectedEvent
-    revisions: Sequence[_Document]
-
-    @property
-    def until(self) -> datetime:
-        """When everything that its newest revision needs was stored."""
-        return self.event.changed_at + _COMMIT_MARGIN
-
-
 async def write_detections(  # noqa: PLR0917 - the sources of a file
     snapshot: Snapshot,
     registry: PublicRegistry,
@@ -146,10 +102,10 @@ async def write_detections(  # noqa: PLR0917 - the sources of a file
 
     Raises DossierError if a file cannot be written.
     """
-    groups = dict[tuple[int, int, int], tuple[_Start, list[_Repetition]]]()
+    groups = dict[tuple[int, int, int], tuple[DetectionStart, list[RepeatableEvent]]]()
     for event in events:
         area = registry.stations[event.document.station].area
-        start, repetition = await _find_start(snapshot, event, area)
+        start, repetition = await find_start(snapshot, event, area)
         if start is not None and repetition is not None:
             groups.setdefault(start.key, (start, []))[1].append(repetition)
     exhibits, room = list[DetectionExhibit](), _MAX_FILES_BYTES
@@ -161,24 +117,11 @@ async def write_detections(  # noqa: PLR0917 - the sources of a file
     return exhibits
 
 
-async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Repetition | None]:
-    """Start of the detection of an event, and its revisions; None if it cannot be detected again."""
-    checkpoint = await _fetch_checkpoint(snapshot, event, area)
-    if checkpoint is None or event.document.detected_late or _was_ended_by_handover(event):
-        return None, None
-    documents = await _fetch_documents(snapshot, event, area)
-    if documents is None:
-        return None, None
-    detector, ranges, *revisions = documents
-    start = _Start(area=area, checkpoint=checkpoint, detector=detector, ranges=ranges)
-    return start, _Repetition(event=event, revisions=revisions)
-
-
 async def _write_file(  # noqa: PLR0917 - inputs of one file
     snapshot: Snapshot,
     registry: PublicRegistry,
-    start: _Start,
-    repetitions: Sequence[_Repetition],
+    start: DetectionStart,
+    repetitions: Sequence[RepeatableEvent],
     prover: Prover,
     policy: str,
     folder: Path,
@@ -205,7 +148,7 @@ async def _write_file(  # noqa: PLR0917 - inputs of one file
     until = max(item.event.changed_at for item in repetitions)
     datastreams = await _fetch_datastreams(snapshot, area, until)
     values = {"area": area, "nodes": sorted(batches[0].nodes), "last": last}
-    keys = await snapshot.fetch(_Document, "select_node_key_leaves", values)
+    keys = await snapshot.fetch(StoredDocument, "select_node_key_leaves", values)
     hashes = prove_range(first, last + 1, prover.checkpoint.size, prover.read_hash)
     header = DetectionHeader(
         area=area,
@@ -239,23 +182,15 @@ async def _has_maintenance(snapshot: Snapshot, area: str, batches: _Batches) -> 
     return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
-def _build_state(start: _Start, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:
+def _build_state(start: DetectionStart, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:
     checkpoint = start.checkpoint
     stored = set(checkpoint.ids)
     chosen = [item.id for item in datastreams if item.id in stored]
     return build_state(detector, start.area, (checkpoint.ids, checkpoint.quality, checkpoint.detection), chosen)
 
 
-async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str) -> _Checkpoint | None:
-    """The newest state from before the onset; the newest from before the event was stored if there is none."""
-    document = event.document
-    values = {"event": document.id, "detector": document.detector, "area": area, "onset": event.onset}
-    rows = await snapshot.fetch(_Checkpoint, "select_checkpoint_before_event", values)
-    return rows[0] if rows else None
-
-
 async def _fetch_span(
-    snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start, size: int, room: int
+    snapshot: Snapshot, repetitions: Sequence[RepeatableEvent], start: DetectionStart, size: int, room: int
 ) -> _Span | None:
     """All leaves from the first batch after the checkpoint to the last before the newest revision was stored."""
     values = {
@@ -272,7 +207,7 @@ async def _fetch_span(
 
 
 async def _fetch_event_ends(
-    snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start, span: _Span
+    snapshot: Snapshot, repetitions: Sequence[RepeatableEvent], start: DetectionStart, span: _Span
 ) -> list[int | None]:
     """Index of the last batch up to the newest revision of each event; None if the leaves are cut before it."""
     values = {
@@ -286,26 +221,7 @@ async def _fetch_event_ends(
     return [end.last_leaf if span.cut is None or end.is_reached else None for end in ends]
 
 
-async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) -> Sequence[_Document] | None:
-    """Documents of the detector, of the ranges of properties, and of all revisions; None if one is missing."""
-    values = {"area": area, "event": event.document.id, "revision": event.document.revision}
-    events = await snapshot.fetch(_Document, "select_revision_leaves", values)
-    rules = await snapshot.fetch(
-        _Document, "select_leaf", {"area": area, "source": f"detector {event.document.detector}"}
-    )
-    values = {"area": area, "before": events[-1].number if events else 0}
-    rules += await snapshot.fetch(_Document, "select_ranges_leaf", values)
-    if len(rules) != 2 or len(events) != event.document.revision:
-        return None
-    return [*rules, *events]
-
-
-def _was_ended_by_handover(event: DetectedEvent) -> bool:
-    """Whether another detector ended the event as it took over; the detector of the event never did."""
-    return _REPLACED in event.document.reasons
-
-
-def _is_published(repetition: _Repetition, prover: Prover) -> bool:
+def _is_published(repetition: RepeatableEvent, prover: Prover) -> bool:
     return max(item.number for item in repetition.revisions) < prover.checkpoint.size
 
 
@@ -337,7 +253,7 @@ def _describe_registry(registry: PublicRegistry, area: str, datastreams: Sequenc
 async def _prove_state(snapshot: Snapshot, state: LoggedState, first: int, prover: Prover) -> StartState:
     """The state, with its leaf if the published log has one of it."""
     document, source = state.encode(), name_state(state.detector, first)
-    leaves = await snapshot.fetch(_Document, "select_leaf", {"area": state.area, "source": source})
+    leaves = await snapshot.fetch(StoredDocument, "select_leaf", {"area": state.area, "source": source})
     for leaf in leaves:
         is_published = leaf.number < prover.checkpoint.size
         if is_published and Leaf.parse(leaf.entry.encode()).content == hash_content(document.encode()):
@@ -351,5 +267,5 @@ def _describe_leaf(leaf: _Leaf) -> DetectionLeaf:
     return DetectionLeaf(signed=b64encode(leaf.payload).decode(), received_at=leaf.received_at, late=leaf.late is True)
 
 
-def _prove_document(prover: Prover, item: _Document) -> LoggedDocument:
+def _prove_document(prover: Prover, item: StoredDocument) -> LoggedDocument:
     return LoggedDocument(document=item.document or "", leaf=item.entry, proof=prover.prove(item.number))

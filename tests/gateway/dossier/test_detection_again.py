@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from edge_agent.wire import Signer
 from gateway.detection.detector import Detector
 from gateway.detection.stored_states import STATE
+from gateway.dossier import detection_inputs
 from gateway.dossier.build import build_dossier, open_source
 from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.service.log_worker import LogWorker
@@ -292,3 +293,13 @@ async def test_an_event_whose_batches_were_deleted_has_no_detection_file(recorde
             connection.execute("UPDATE batch SET payload = %s WHERE id = %s", [before[1], before[0]])
     with zipfile.ZipFile(BytesIO(dossier.content)) as archive:
         assert not [name for name in archive.namelist() if "/detection/" in name]
+
+
+@pytest.mark.parametrize("limit", ["MAX_LEAVES", "MAX_DETECTION_BYTES", "_MAX_FILES_BYTES"])
+async def test_an_event_beyond_a_limit_of_the_verifiers_has_no_detection_file(recorded, logged, monkeypatch, limit):
+    monkeypatch.setattr(detection_inputs, limit, 200)
+    dsn, settings = logged
+    dossier = await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER, open_source(settings))
+    files = unpack(dossier.content)
+    assert not [name for name in files if "/detection/" in name]
+    assert "Gebeurtenissen waaraan de detector niet opnieuw kan rekenen: 1." in files["data/dossier.html"].decode()
