@@ -11,12 +11,16 @@ highest excess; then the earliest onset. An event that was disproved leads only 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
 from alerting.alert import Alert, Change, Severity
 
 PUBLIC_KINDS = frozenset({"peak", "regional"})  # the other kinds are doubtful: an event that becomes one was no plume
+
+
+_VOIDED = Change.VOIDED.value
 
 
 class PlumeState(StrEnum):
@@ -60,7 +64,7 @@ class PlumeEvent(Struct, frozen=True, kw_only=True):
     @property
     def counts(self) -> bool:
         """Whether it is a peak that later readings did not disprove."""
-        return self.kind in PUBLIC_KINDS and self.change != Change.VOIDED.value
+        return self.change != _VOIDED and self.kind in PUBLIC_KINDS
 
     @property
     def is_open(self) -> bool:
@@ -73,7 +77,7 @@ class PlumeEvent(Struct, frozen=True, kw_only=True):
         return self.peak < self.background
 
 
-class Plume(Struct, frozen=True, kw_only=True):
+class Plume(Struct, frozen=True, kw_only=True, dict=True):
     """One plume. `events` are in the order of their rank, the leading event first; there is at least one."""
 
     id: str
@@ -85,7 +89,7 @@ class Plume(Struct, frozen=True, kw_only=True):
         """The event whose property, value, severity and station stand for the whole plume."""
         return self.events[0]
 
-    @property
+    @cached_property
     def counted(self) -> Sequence[PlumeEvent]:
         """The events that count; of a voided plume all of them."""
         return [event for event in self.events if event.counts] or self.events
@@ -98,9 +102,9 @@ class Plume(Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> PlumeState:
         """Ongoing while one of its events is; voided if all of them were disproved."""
-        if not any(event.counts for event in self.events):
+        if not self.counted[0].counts:
             return PlumeState.VOIDED
-        return PlumeState.ONGOING if any(event.is_open for event in self.events) else PlumeState.OVER
+        return PlumeState.ONGOING if any(event.end is None for event in self.counted) else PlumeState.OVER
 
     @property
     def severity(self) -> Severity:

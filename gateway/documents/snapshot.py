@@ -14,6 +14,7 @@ from gateway.errors import database_unavailable
 
 T = TypeVar("T")
 
+_ROWS_AT_ONCE = 500
 _OPTIONS = "-c statement_timeout=60000 -c timezone=UTC -c jit=off"
 
 
@@ -29,6 +30,15 @@ class Snapshot:
         """Return every row of a named query, as `make_row(**columns)`."""
         cursor = self.connection.cursor(binary=True, row_factory=kwargs_row(make_row))
         return await (await cursor.execute(self._queries[query], values)).fetchall()
+
+    async def iterate(
+        self, make_row: Callable[..., T], query: str, values: Mapping[str, object] | None = None
+    ) -> AsyncIterator[T]:
+        """Yield the rows of a named query; some hundred are in memory at a time."""
+        async with self.connection.cursor(query, row_factory=kwargs_row(make_row)) as cursor:
+            cursor.itersize = _ROWS_AT_ONCE
+            async for row in await cursor.execute(self._queries[query], values, binary=True):
+                yield row
 
     async def fetch_rows(self, query: str, values: Mapping[str, object] | None = None) -> list[TupleRow]:
         """Return every row of a named query as a tuple, for readings."""

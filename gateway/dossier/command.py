@@ -5,6 +5,7 @@ import asyncio
 from pathlib import Path
 
 from alerting.vocabulary import LANGUAGES
+from gateway.documents.pdf_process import PdfProcess
 from gateway.dossier.errors import DossierError
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest, PeriodRequest
 from gateway.errors import StartError
@@ -28,16 +29,20 @@ def run(
     args: argparse.Namespace, dsn: str, publisher: DossierPublisher, public_log: PublicLogSettings | None = None
 ) -> None:
     """Write the file completely or not at all. Raises DossierError or StartError with one sentence."""
-    from gateway.dossier.build import build_dossier, open_source  # noqa: PLC0415 - it loads much that --help does not need
-
-    with pause_gc():  # a dossier is a million objects that live until its end
-        dossier = asyncio.run(build_dossier(dsn, parse_request(args), publisher, open_source(public_log)))
+    request = parse_request(args)
     partial_file = args.output.with_name(args.output.name + ".part")
     try:
-        partial_file.write_bytes(dossier.content)
+        with PdfProcess() as pdf, pause_gc():  # a dossier is a million objects that live until its end
+            from gateway.dossier.build import open_source, write_dossier  # noqa: PLC0415 - while the process loads
+
+            with partial_file.open("wb") as output:
+                source = open_source(public_log)
+                asyncio.run(write_dossier(output, dsn, request, publisher, source, make_pdf=pdf.write))
         partial_file.replace(args.output)
     except OSError as error:
         raise StartError(f"{args.output}: {error.strerror}") from None
+    finally:
+        partial_file.unlink(missing_ok=True)
 
 
 def parse_request(args: argparse.Namespace) -> DossierRequest:

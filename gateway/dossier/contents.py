@@ -14,6 +14,7 @@ from gateway.api.schemas.alerts import Alert
 from gateway.api.schemas.detection import DetectionFigure
 from gateway.api.schemas.events import Event, PublicFalseAlarm, Revision
 from gateway.dossier.request import DossierRequest
+from gateway.dossier.stored_file import StoredFile
 from gateway.export.selection import Rows, Selection
 from gateway.model.event import EventKind
 from gateway.model.validity import is_undated, valid_value
@@ -245,7 +246,7 @@ class Contents:
     copies: Sequence[NodeCopy]
     plume_events: Sequence[Event] = ()
     evidence: Mapping[str, bytes] = field(default_factory=dict)
-    detections: Mapping[str, bytes] = field(default_factory=dict)
+    detections: Mapping[str, StoredFile] = field(default_factory=dict)
     detected: Sequence[str] = ()
     policy: str | None = None
 

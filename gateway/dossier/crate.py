@@ -1,12 +1,12 @@
 """The description of a dossier for programs: RO-Crate 1.1 metadata (https://w3id.org/ro/crate/1.1). Pure."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from gateway.dossier.exhibits import MEDIA_TYPES, hash_bytes
+from gateway.dossier.exhibits import MEDIA_TYPES
+from gateway.dossier.stored_file import FileContent, Files, hash_content, measure_size
 from gateway.export.command import LICENCE
 from gateway.model.timestamps import format_seconds
 
@@ -16,9 +16,7 @@ _TERMS = {"sha256": "http://schema.org/sha256"}  # which the context of RO-Crate
 _ORGANISATION = "#publisher"
 
 
-def write_crate(
-    files: Mapping[str, bytes], *, title: str, description: str, operator: str, language: str, at: datetime
-) -> bytes:
+def write_crate(files: Files, *, title: str, description: str, operator: str, language: str, at: datetime) -> bytes:
     """Return ro-crate-metadata.json of these files. `at`: the newest moment of the data in them."""
     paths = sorted(files)
     graph: list[dict[str, Any]] = [
@@ -47,13 +45,13 @@ def write_crate(
     return msgspec.json.format(msgspec.json.encode(crate), indent=2) + b"\n"
 
 
-def _describe_file(path: str, content: bytes) -> dict[str, Any]:
+def _describe_file(path: str, content: FileContent) -> dict[str, Any]:
     ending = path.rpartition(".")[2]
     return {
         "@id": path,
         "@type": "File",
         "name": path.rpartition("/")[2],
         "encodingFormat": MEDIA_TYPES.get(ending, "application/octet-stream"),
-        "contentSize": str(len(content)),
-        "sha256": hash_bytes(content),
+        "contentSize": str(measure_size(content)),
+        "sha256": hash_content(content),
     }

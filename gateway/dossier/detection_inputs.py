@@ -2,61 +2,83 @@
 
 Events that follow the same saved state share a file. The leaves of the public log name the batches and their order, so
 a verifier sees that none is left out. Nothing is computed here: the state is the stored checkpoint of the area, the
-batches are as they arrived.
+batches are as they arrived. A file is written while its leaves are read; some hundred of them are in memory.
 """
 
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from pathlib import Path
 
 from gateway.api.data.registry import PublicRegistry
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import DetectedEvent
+from gateway.dossier.detection_start import DetectionStart, RepeatableEvent, StoredDocument, find_start
+from gateway.dossier.evidence import DetectionExhibit
+from gateway.dossier.stored_file import FileWriter
 from gateway.transparency.leaf import Leaf, hash_content
 from gateway.transparency.logged_state import LoggedState
 from gateway.transparency.proofs import Prover
 from gateway.transparency.range_proof import prove_range
 from gateway.transparency.state_leaves import build_state, name_state
 from gateway.verification.detection_file import (
+    FILE_ENDING,
     MAX_DETECTION_BYTES,
     MAX_LEAVES,
     DetectedRegistry,
     DetectedStream,
-    DetectionFile,
+    DetectionHeader,
     DetectionLeaf,
     NamedProperty,
     PlacedSite,
     PlacedStation,
     RepeatedEvent,
     StartState,
+    encode_line,
 )
+from gateway.verification.dossier_files import MAX_ZIP_BYTES
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
 
-_REPLACED = "detector_replaced"  # gateway.detection.confidence, which loads numba, has this reason
+_MAX_FILES_BYTES = MAX_ZIP_BYTES * 8 // 10  # of all files of a dossier: readings and evidence need the others
 _LEAF_BYTES = 80  # of a leaf in the file, beside its text
-_COMMIT_MARGIN = timedelta(minutes=2)  # a revision has the time at which its transaction began, a batch that of its end
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Checkpoint:
-    before_batch: int
-    ids: list[int]
-    quality: bytes
-    detection: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Leaf:
-    """A leaf of the log; of a batch with its signed bytes, which are empty if retention deleted them."""
+    """A leaf of the log; of a batch with its signed bytes."""
 
-    number: int
-    node: str | None
     entry: str | None
     payload: bytes | None
     received_at: datetime | None
-    committed_at: datetime | None
     late: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """Leaves from `first` to `last`; `cut`: the first that cannot be in a file."""
+
+    first: int
+    last: int
+    cut: int | None
+
+    @property
+    def end(self) -> int:
+        """Index after the last leaf that can be in a file."""
+        return self.last + 1 if self.cut is None else self.cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EventEnd:
+    last_leaf: int | None
+    is_reached: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batches:
+    nodes: list[str]
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,193 +86,142 @@ class _Window:
     id: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Document:
-    number: int
-    entry: str
-    document: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Start:
-    """Common start of the events of one file: the state, the area, and the leaves of the detector and of the ranges."""
-
-    area: str
-    checkpoint: _Checkpoint
-    detector: _Document
-    ranges: _Document
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Equal for events that share a file."""
-        return self.checkpoint.before_batch, self.detector.number, self.ranges.number
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Repetition:
-    """An event to detect again, with the leaves of its revisions."""
-
-    event: DetectedEvent
-    revisions: Sequence[_Document]
-
-    @property
-    def until(self) -> datetime:
-        """When everything that its newest revision needs was stored."""
-        return self.event.changed_at + _COMMIT_MARGIN
-
-
-async def build_detections(
-    snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent], prover: Prover, policy: str
-) -> list[DetectionFile]:
-    """Build the detection files of events of one area. An event is in none if it cannot be detected again.
-
-    It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
-    The head of `prover` does not have all leaves, or `MAX_LEAVES` do not reach to its newest revision. Or operators
-    announced maintenance of a node in that time: the flags of its readings are in no leaf.
-    """
-    groups = dict[tuple[int, int, int], tuple[_Start, list[_Repetition]]]()
-    for event in events:
-        area = registry.stations[event.document.station].area
-        start, repetition = await _find_start(snapshot, event, area)
-        if start is not None and repetition is not None:
-            groups.setdefault(start.key, (start, []))[1].append(repetition)
-    files = [await _build_file(snapshot, registry, *group, prover, policy) for _, group in sorted(groups.items())]
-    return [file for file in files if file is not None]
-
-
-async def _find_start(snapshot: Snapshot, event: DetectedEvent, area: str) -> tuple[_Start | None, _Repetition | None]:
-    """Start of the detection of an event, and its revisions; None if it cannot be detected again."""
-    checkpoint = await _fetch_checkpoint(snapshot, event, area)
-    if checkpoint is None or event.document.detected_late or _was_ended_by_handover(event):
-        return None, None
-    documents = await _fetch_documents(snapshot, event, area)
-    if documents is None:
-        return None, None
-    detector, ranges, *revisions = documents
-    start = _Start(area=area, checkpoint=checkpoint, detector=detector, ranges=ranges)
-    return start, _Repetition(event=event, revisions=revisions)
-
-
-async def _build_file(  # noqa: PLR0917 - inputs of one file
+async def write_detections(  # noqa: PLR0917 - the sources of a file
     snapshot: Snapshot,
     registry: PublicRegistry,
-    start: _Start,
-    repetitions: Sequence[_Repetition],
+    events: Sequence[DetectedEvent],
     prover: Prover,
     policy: str,
-) -> DetectionFile | None:
-    """The file of events with one start; without those that its leaves do not reach. None without an event."""
+    folder: Path,
+) -> list[DetectionExhibit]:
+    """Write the detection files of events of one area. An event is in none if it cannot be detected again.
+
+    It was in a repaired gap, or another detector ended it. Retention deleted the saved state or the bytes of a batch.
+    The head of `prover` does not have all leaves, or a file of the largest length does not reach to its newest
+    revision. Or operators announced maintenance of a node in that time: the flags of its readings are in no leaf.
+
+    Raises DossierError if a file cannot be written.
+    """
+    groups = dict[tuple[int, int, int], tuple[DetectionStart, list[RepeatableEvent]]]()
+    for event in events:
+        area = registry.stations[event.document.station].area
+        start, repetition = await find_start(snapshot, event, area)
+        if start is not None and repetition is not None:
+            groups.setdefault(start.key, (start, []))[1].append(repetition)
+    exhibits, room = list[DetectionExhibit](), _MAX_FILES_BYTES
+    for _, group in sorted(groups.items()):
+        exhibit = await _write_file(snapshot, registry, *group, prover, policy, folder, room)
+        if exhibit is not None:
+            exhibits.append(exhibit)
+            room -= exhibit.file.size
+    return exhibits
+
+
+async def _write_file(  # noqa: PLR0917 - inputs of one file
+    snapshot: Snapshot,
+    registry: PublicRegistry,
+    start: DetectionStart,
+    repetitions: Sequence[RepeatableEvent],
+    prover: Prover,
+    policy: str,
+    folder: Path,
+    room: int,
+) -> DetectionExhibit | None:
+    """Write the file of events with one start; without those that its leaves do not reach. None without an event."""
     area = start.area
-    stored_leaves = await _fetch_leaves(snapshot, repetitions, start)
-    leaves = _select_leaves(stored_leaves, prover.checkpoint.size)
-    is_cut = len(leaves) < len(stored_leaves) or len(leaves) == MAX_LEAVES
-    events = [
-        RepeatedEvent(revisions=[_prove_document(prover, item) for item in event.revisions], last_leaf=last_leaf)
-        for event in repetitions
-        if (last_leaf := _find_last_leaf(event, leaves, is_cut=is_cut)) is not None and _is_published(event, prover)
+    span = await _fetch_span(snapshot, repetitions, start, prover.checkpoint.size, room)
+    if span is None or span.end <= span.first:
+        return None
+    ends = await _fetch_event_ends(snapshot, repetitions, start, span)
+    reached = [
+        (item, last_leaf)
+        for item, last_leaf in zip(repetitions, ends, strict=True)
+        if last_leaf is not None and _is_published(item, prover)
     ]
-    if not events:
+    if not reached:
         return None
-    last = max(event.last_leaf for event in events)
-    leaves = [leaf for leaf in leaves if leaf.number <= last]
-    if await _has_maintenance(snapshot, area, leaves):
+    first, last = span.first, max(last_leaf for _, last_leaf in reached)
+    place = {"area": area, "first": first, "last": last}
+    batches = await snapshot.fetch(_Batches, "select_batches_of_leaves", place)
+    if not batches or await _has_maintenance(snapshot, area, batches[0]):
         return None
-    first = leaves[0].number
     until = max(item.event.changed_at for item in repetitions)
     datastreams = await _fetch_datastreams(snapshot, area, until)
-    nodes = sorted({leaf.node for leaf in leaves if leaf.node is not None})
-    keys = await snapshot.fetch(_Document, "select_node_key_leaves", {"area": area, "nodes": nodes, "last": last})
+    values = {"area": area, "nodes": sorted(batches[0].nodes), "last": last}
+    keys = await snapshot.fetch(StoredDocument, "select_node_key_leaves", values)
     hashes = prove_range(first, last + 1, prover.checkpoint.size, prover.read_hash)
-    detector = repetitions[0].event.document.detector
-    return DetectionFile(
+    header = DetectionHeader(
         area=area,
         policy=policy,
-        events=events,
+        events=[
+            RepeatedEvent(revisions=[_prove_document(prover, leaf) for leaf in item.revisions], last_leaf=last_leaf)
+            for item, last_leaf in reached
+        ],
         detector=_prove_document(prover, start.detector),
         ranges=_prove_document(prover, start.ranges),
         node_keys=[LoggedLeaf(leaf=key.entry, proof=prover.prove(key.number)) for key in keys],
         registry=_describe_registry(registry, area, datastreams),
-        state=await _prove_state(snapshot, _build_state(start, detector, datastreams), first, prover),
+        state=await _prove_state(
+            snapshot, _build_state(start, repetitions[0].event.document.detector, datastreams), first, prover
+        ),
         first_leaf=first,
-        leaves=[_describe_leaf(leaf) for leaf in leaves],
+        leaf_count=last - first + 1,
         range_proof=[b64encode(item).decode() for item in hashes],
         checkpoint=prover.note.decode(),
     )
+    ids = [item.event.document.id for item, _ in reached]
+    writer = FileWriter(folder / f"{ids[0]}{FILE_ENDING}")
+    writer.write([encode_line(header)])
+    async for leaf in snapshot.iterate(_Leaf, "select_detection_leaves", place):
+        writer.write([encode_line(_describe_leaf(leaf))])
+    return DetectionExhibit(events=ids, file=writer.close())
 
 
-async def _has_maintenance(snapshot: Snapshot, area: str, leaves: Sequence[_Leaf]) -> bool:
-    moments = [leaf.received_at for leaf in leaves if leaf.received_at is not None]
-    values = {"area": area, "start": min(moments, default=None), "end": max(moments, default=None)}
+async def _has_maintenance(snapshot: Snapshot, area: str, batches: _Batches) -> bool:
+    values = {"area": area, "start": batches.first_at, "end": batches.last_at}
     return bool(await snapshot.fetch(_Window, "select_maintenance_between", values))
 
 
-def _build_state(start: _Start, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:
+def _build_state(start: DetectionStart, detector: str, datastreams: Sequence[DetectedStream]) -> LoggedState:
     checkpoint = start.checkpoint
     stored = set(checkpoint.ids)
     chosen = [item.id for item in datastreams if item.id in stored]
     return build_state(detector, start.area, (checkpoint.ids, checkpoint.quality, checkpoint.detection), chosen)
 
 
-async def _fetch_checkpoint(snapshot: Snapshot, event: DetectedEvent, area: str) -> _Checkpoint | None:
-    """The newest state from before the onset; the newest from before the event was stored if there is none."""
-    document = event.document
-    values = {"event": document.id, "detector": document.detector, "area": area, "onset": event.onset}
-    rows = await snapshot.fetch(_Checkpoint, "select_checkpoint_before_event", values)
-    return rows[0] if rows else None
-
-
-async def _fetch_leaves(snapshot: Snapshot, repetitions: Sequence[_Repetition], start: _Start) -> Sequence[_Leaf]:
+async def _fetch_span(
+    snapshot: Snapshot, repetitions: Sequence[RepeatableEvent], start: DetectionStart, size: int, room: int
+) -> _Span | None:
     """All leaves from the first batch after the checkpoint to the last before the newest revision was stored."""
     values = {
         "area": start.area,
         "first": start.checkpoint.before_batch,
         "events": [item.event.document.id for item in repetitions],
         "until": max(item.until for item in repetitions),
-        "limit": MAX_LEAVES,
+        "size": size,
+        "max_leaves": MAX_LEAVES,
+        "leaf_bytes": _LEAF_BYTES,
+        "room": min(room, MAX_DETECTION_BYTES * 9 // 10),  # the header needs the others
     }
-    return await snapshot.fetch(_Leaf, "select_detection_leaves", values)
+    return next(iter(await snapshot.fetch(_Span, "select_detection_span", values)), None)
 
 
-def _select_leaves(leaves: Sequence[_Leaf], size: int) -> list[_Leaf]:
-    """The leaves up to the first that is not published, or whose bytes were deleted, or that would be too much."""
-    room = MAX_DETECTION_BYTES * 9 // 10  # the rest of the file needs the others
-    selected: list[_Leaf] = []
-    for leaf in leaves:
-        room -= _LEAF_BYTES + len(leaf.entry or "") + len(leaf.payload or b"") * 4 // 3
-        if leaf.number >= size or not (leaf.entry or leaf.payload) or room < 0:
-            break
-        selected.append(leaf)
-    return selected
+async def _fetch_event_ends(
+    snapshot: Snapshot, repetitions: Sequence[RepeatableEvent], start: DetectionStart, span: _Span
+) -> list[int | None]:
+    """Index of the last batch up to the newest revision of each event; None if the leaves are cut before it."""
+    values = {
+        "area": start.area,
+        "first": span.first,
+        "end": span.end,
+        "untils": [item.until for item in repetitions],
+        "changes": [item.event.changed_at for item in repetitions],
+    }
+    ends = await snapshot.fetch(_EventEnd, "select_event_ends", values)
+    return [end.last_leaf if span.cut is None or end.is_reached else None for end in ends]
 
 
-def _find_last_leaf(repetition: _Repetition, leaves: Sequence[_Leaf], *, is_cut: bool) -> int | None:
-    """Index of the last batch up to the newest revision; None if the leaves are cut before it, or there are none."""
-    stored = [(leaf.committed_at, leaf.number) for leaf in leaves if leaf.committed_at is not None]
-    if is_cut and not any(at >= repetition.event.changed_at for at, _ in stored):
-        return None
-    return max((number for at, number in stored if at <= repetition.until), default=None)
-
-
-async def _fetch_documents(snapshot: Snapshot, event: DetectedEvent, area: str) -> Sequence[_Document] | None:
-    """Documents of the detector, of the ranges of properties, and of all revisions; None if one is missing."""
-    values = {"area": area, "event": event.document.id, "revision": event.document.revision}
-    events = await snapshot.fetch(_Document, "select_revision_leaves", values)
-    rules = await snapshot.fetch(
-        _Document, "select_leaf", {"area": area, "source": f"detector {event.document.detector}"}
-    )
-    values = {"area": area, "before": events[-1].number if events else 0}
-    rules += await snapshot.fetch(_Document, "select_ranges_leaf", values)
-    if len(rules) != 2 or len(events) != event.document.revision:
-        return None
-    return [*rules, *events]
-
-
-def _was_ended_by_handover(event: DetectedEvent) -> bool:
-    """Whether another detector ended the event as it took over; the detector of the event never did."""
-    return _REPLACED in event.document.reasons
-
-
-def _is_published(repetition: _Repetition, prover: Prover) -> bool:
+def _is_published(repetition: RepeatableEvent, prover: Prover) -> bool:
     return max(item.number for item in repetition.revisions) < prover.checkpoint.size
 
 
@@ -282,7 +253,7 @@ def _describe_registry(registry: PublicRegistry, area: str, datastreams: Sequenc
 async def _prove_state(snapshot: Snapshot, state: LoggedState, first: int, prover: Prover) -> StartState:
     """The state, with its leaf if the published log has one of it."""
     document, source = state.encode(), name_state(state.detector, first)
-    leaves = await snapshot.fetch(_Document, "select_leaf", {"area": state.area, "source": source})
+    leaves = await snapshot.fetch(StoredDocument, "select_leaf", {"area": state.area, "source": source})
     for leaf in leaves:
         is_published = leaf.number < prover.checkpoint.size
         if is_published and Leaf.parse(leaf.entry.encode()).content == hash_content(document.encode()):
@@ -296,5 +267,5 @@ def _describe_leaf(leaf: _Leaf) -> DetectionLeaf:
     return DetectionLeaf(signed=b64encode(leaf.payload).decode(), received_at=leaf.received_at, late=leaf.late is True)
 
 
-def _prove_document(prover: Prover, item: _Document) -> LoggedDocument:
+def _prove_document(prover: Prover, item: StoredDocument) -> LoggedDocument:
     return LoggedDocument(document=item.document or "", leaf=item.entry, proof=prover.prove(item.number))

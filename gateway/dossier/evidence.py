@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -9,13 +10,14 @@ from msgspec import Struct
 from gateway.api.data.registry import PublicRegistry
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
+from gateway.dossier.stored_file import StoredFile
 
 
 class DetectionExhibit(Struct, frozen=True, kw_only=True):
     """A detection file, and the ids of its events."""
 
     events: Sequence[str]
-    content: bytes
+    file: StoredFile
 
 
 class EvidenceSource(Protocol):
@@ -33,9 +35,9 @@ class EvidenceSource(Protocol):
         """Return the evidence file of the value of that time."""
 
     async def build_detections(
-        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent]
+        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent], folder: Path
     ) -> Sequence[DetectionExhibit]:
-        """Return the detection files of events, without those that cannot be detected again from the stored batches."""
+        """Write the detection files of events to a folder; without events that cannot be detected again."""
 
     async def read_policy(self, area: str) -> str | None:
         """Return the tlog-policy of the area's log, as text; None if the area has no log."""

@@ -1,6 +1,5 @@
 """The files of a dossier for programs: the event, readings, signed batches, proofs, rules and the record of alerts."""
 
-import hashlib
 import importlib.resources
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import groupby
@@ -14,13 +13,13 @@ from gateway.api.schemas.events import Event, Revisions
 from gateway.api.schemas.schema import state_licence_once
 from gateway.dossier.contents import Contents, Series
 from gateway.dossier.request import EventRequest
+from gateway.dossier.stored_file import FileContent, Files, hash_content, measure_size
 from gateway.export import tables
 from gateway.export.command import LICENCE
 from gateway.export.csv_dialect import Dialect
 from gateway.export.selection import Rows, Selection, TableFormat
 from gateway.model.timestamps import format_instant
 
-Files = Mapping[str, bytes]
 MEDIA_TYPES = {
     "csv": "text/csv",
     "html": "text/html",
@@ -57,9 +56,8 @@ class Exhibit(Struct, frozen=True, kw_only=True):
 
 
 async def build_exhibit_files(contents: Contents, operator: str) -> Files:
-    """Return path -> bytes of every file for programs; paths are relative to the payload of the bag."""
-    files = dict[str, bytes]()
-    files |= _build_event_files(contents)
+    """Return path -> content of every file for programs; paths are relative to the payload of the bag."""
+    files = dict[str, FileContent](_build_event_files(contents))
     for series in contents.series:
         files |= await _build_reading_files(series, operator)
     files |= _build_batch_files(contents)
@@ -139,7 +137,8 @@ def list_exhibits(files: Files) -> list[Exhibit]:
             exhibits.append(_describe_folder(folder, paths, files))
         else:
             exhibits += [
-                Exhibit(name=path, count=1, size=len(files[path]), sha256=hash_bytes(files[path])) for path in paths
+                Exhibit(name=path, count=1, size=measure_size(files[path]), sha256=hash_content(files[path]))
+                for path in paths
             ]
     return exhibits
 
@@ -147,18 +146,16 @@ def list_exhibits(files: Files) -> list[Exhibit]:
 def _describe_folder(folder: str, paths: Sequence[str], files: Files) -> Exhibit:
     lines = format_manifest((f"data/{path}", files[path]) for path in paths)
     return Exhibit(
-        name=f"{folder}/", count=len(paths), size=sum(len(files[path]) for path in paths), sha256=hash_bytes(lines)
+        name=f"{folder}/",
+        count=len(paths),
+        size=sum(measure_size(files[path]) for path in paths),
+        sha256=hash_content(lines),
     )
 
 
-def format_manifest(items: Iterable[tuple[str, bytes]]) -> bytes:
+def format_manifest(items: Iterable[tuple[str, FileContent]]) -> bytes:
     """Return the lines of a manifest, as `sha256sum` writes and reads them."""
-    return b"".join(f"{hash_bytes(content)}  {path}\n".encode() for path, content in items)
-
-
-def hash_bytes(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+    return b"".join(f"{hash_content(content)}  {path}\n".encode() for path, content in items)
 
 
 def _encode(document: object) -> bytes:

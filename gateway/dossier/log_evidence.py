@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from starlette.exceptions import HTTPException
 
@@ -14,13 +15,11 @@ from gateway.api.data.evidence import EvidenceBuilder, LoggedBatch, LogProvers, 
 from gateway.api.data.registry import PublicRegistry
 from gateway.documents.snapshot import Snapshot
 from gateway.dossier.contents import BatchExhibit, DetectedEvent
-from gateway.dossier.detection_inputs import build_detections
+from gateway.dossier.detection_inputs import write_detections
 from gateway.dossier.evidence import DetectionExhibit
-from gateway.transparency.leaf import Leaf
 from gateway.transparency.log_folder import LogFolder
 from gateway.transparency.proofs import UnpublishedError
 from gateway.transparency.settings import PublicLogSettings
-from gateway.verification.detection_file import RepeatedEvent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +67,9 @@ class PublicLogEvidence:
             return None
 
     async def build_detections(
-        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent]
+        self, snapshot: Snapshot, registry: PublicRegistry, events: Sequence[DetectedEvent], folder: Path
     ) -> Sequence[DetectionExhibit]:
-        """Return the detection files of the events of a station."""
+        """Write the detection files of the events of a station to a folder."""
         if not events:
             return []
         area = registry.stations[events[0].document.station].area
@@ -78,19 +77,12 @@ class PublicLogEvidence:
             prover = self._logs.of_area(area).open()
         except UnpublishedError:
             return []
-        files = await build_detections(snapshot, registry, events, prover, await self.read_policy(area) or "")
-        return [
-            DetectionExhibit(events=[_name_event(item) for item in file.events], content=file.encode())
-            for file in files
-        ]
+        policy = await self.read_policy(area) or ""
+        return await write_detections(snapshot, registry, events, prover, policy, folder)
 
     async def read_policy(self, area: str) -> str | None:
         """Return the policy of the area's log."""
         return LogFolder.of(self._settings, area).read_policy()
-
-
-def _name_event(event: RepeatedEvent) -> str:
-    return Leaf.parse(event.revisions[0].leaf.encode()).fields[0]
 
 
 def _choose_statement(statements: Sequence[_KeyStatement], batch: LoggedBatch) -> StoredLeaf:

@@ -121,8 +121,9 @@ nearest AS (
 SELECT before_batch, ids, quality, detection FROM nearest
 ORDER BY newest < %(onset)s::timestamptz DESC, before_batch DESC LIMIT 1
 
--- name: select_detection_leaves
+-- name: select_detection_span
 -- Adjacent leaves of an area: from the first batch with at least this id to the last one that was stored by `until`.
+-- `cut`: the first of them that cannot be in a file. It is not published, its bytes were deleted, or they are too many.
 WITH ends AS (
     SELECT (SELECT number FROM log_leaf WHERE area_id = %(area)s AND batch_id >= %(first)s ORDER BY batch_id LIMIT 1)
                AS first,
@@ -130,10 +131,36 @@ WITH ends AS (
             WHERE l.area_id = %(area)s AND b.committed_at <= %(until)s
               AND b.committed_at >= (SELECT min(changed_at) FROM event_revision
                                       WHERE event_id = ANY(%(events)s::text[]))) AS last
+), leaves AS (
+    SELECT l.number, l.entry IS NULL AND coalesce(octet_length(b.payload), 0) = 0 AS is_deleted,
+           sum(%(leaf_bytes)s + coalesce(octet_length(l.entry), 0) + coalesce(octet_length(b.payload), 0) * 4 / 3)
+               OVER (ORDER BY l.number) AS bytes
+    FROM ends JOIN log_leaf l ON l.number BETWEEN ends.first AND ends.last LEFT JOIN batch b ON b.id = l.batch_id
+    WHERE l.area_id = %(area)s
 )
-SELECT l.number, b.node_id AS node, l.entry, b.payload, b.received_at, b.committed_at, b.hist AS late
-FROM ends JOIN log_leaf l ON l.number BETWEEN ends.first AND ends.last LEFT JOIN batch b ON b.id = l.batch_id
-WHERE l.area_id = %(area)s ORDER BY l.number LIMIT %(limit)s
+SELECT first, last, (SELECT min(number) FROM leaves
+                     WHERE number >= %(size)s OR number >= ends.first + %(max_leaves)s OR is_deleted
+                        OR bytes > %(room)s) AS cut
+FROM ends WHERE first <= last
+
+-- name: select_event_ends
+-- For each event (`until`, `changed_at`) the last batch among these leaves, and whether one is as new as its revision.
+SELECT max(l.number) FILTER (WHERE b.committed_at <= e.until) AS last_leaf, bool_or(b.committed_at >= e.changed_at) AS is_reached
+FROM unnest(%(untils)s::timestamptz[], %(changes)s::timestamptz[]) WITH ORDINALITY AS e(until, changed_at, place)
+LEFT JOIN (log_leaf l JOIN batch b ON b.id = l.batch_id)
+    ON l.area_id = %(area)s AND l.number >= %(first)s AND l.number < %(end)s
+GROUP BY e.place ORDER BY e.place
+
+-- name: select_batches_of_leaves
+-- Nodes and times of arrival of the batches among these leaves.
+SELECT array_agg(DISTINCT b.node_id) AS nodes, min(b.received_at) AS first_at, max(b.received_at) AS last_at
+FROM log_leaf l JOIN batch b ON b.id = l.batch_id
+WHERE l.area_id = %(area)s AND l.number BETWEEN %(first)s AND %(last)s HAVING count(*) > 0
+
+-- name: select_detection_leaves
+SELECT l.entry, b.payload, b.received_at, b.hist AS late
+FROM log_leaf l LEFT JOIN batch b ON b.id = l.batch_id
+WHERE l.area_id = %(area)s AND l.number BETWEEN %(first)s AND %(last)s ORDER BY l.number
 
 -- name: select_revision_leaves
 -- The revisions of an event up to one, oldest first.

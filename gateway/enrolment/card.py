@@ -20,6 +20,7 @@ from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.bundle import collect_files, pack_archive
 from gateway.errors import GatewayError, StartError
 from gateway.model.registry import Node
+from gateway.model.timestamps import format_instant
 from gateway.operator.actor import Actor
 from gateway.operator.audit import Act, record_act
 from gateway.operator.database import take_revision
@@ -52,6 +53,7 @@ class CardOrder(Struct, frozen=True, kw_only=True):
     plan     hardware, kit and station; None: the file of the node in the firmware configurations has them
     request  the request of a node that created its keys itself; None: keys are created here
     replace  whether a node that is enrolled already gets new keys; the old ones become invalid
+    since    when a new node began to measure at the station; None: now
     """
 
     site: str
@@ -59,6 +61,7 @@ class CardOrder(Struct, frozen=True, kw_only=True):
     plan: provisioning.NodePlan | None = None
     request: EnrolmentRequest | None = None
     replace: bool = False
+    since: dt.datetime | None = None
 
 
 def enrol_node(connection: psycopg.Connection, actor: Actor, sources: CardSources, order: CardOrder) -> NewCard:
@@ -76,9 +79,9 @@ def enrol_node(connection: psycopg.Connection, actor: Actor, sources: CardSource
     former = connection.execute(QUERIES["select_node_key"], {"id": order.node}).fetchone()
     verifier, secrets = _make_secrets(sources, order, site.gateway_key_file)
     node = Node(id=order.node, area=site.area, station=plan.station, key=verifier)
-    stations.put_node(connection, node)
+    stations.put_node(connection, node, since=order.since)
     take_revision(connection, node.id, None)
-    record_act(connection, actor, _describe_act(node, plan, former))
+    record_act(connection, actor, _describe_act(node, plan, former, order.since))
     files = collect_files(node.id, rendered, secrets, sources.package)
     return NewCard(node=node, archive=pack_archive(files))
 
@@ -97,9 +100,13 @@ def _make_secrets(sources: CardSources, order: CardOrder, gateway_key_file: str)
     }
 
 
-def _describe_act(node: Node, plan: provisioning.NodePlan, former: Sequence[str] | None) -> Act:
+def _describe_act(
+    node: Node, plan: provisioning.NodePlan, former: Sequence[str] | None, since: dt.datetime | None
+) -> Act:
     before = None if former is None else {"area": former[0], "key": former[1]}
     after = {"area": node.area, "key": str(node.key), "station": node.station, "board": plan.board, "kit": plan.kit}
+    if since is not None:
+        after["since"] = format_instant(since)
     return Act(action="enrol", object=f"node {node.id}", area=node.area, before=before, after=after)
 
 
@@ -137,3 +144,11 @@ def _check_registry(connection: psycopg.Connection, order: CardOrder, planned_ar
             f"{order.node} is enrolled already; `piekwacht node renew` gives it a new certificate, "
             "--replace creates a new card for it"
         )
+    if order.since is None:
+        return
+    if is_revoked is not None:
+        raise GatewayError(
+            f"{order.node} is in the registry already, and its time at a station stays as it is; leave out --since"
+        )
+    if order.since > dt.datetime.now(dt.UTC):
+        raise GatewayError(f"{order.node} cannot have measured since {format_instant(order.since)}, in the future")

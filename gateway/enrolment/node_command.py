@@ -21,6 +21,7 @@ from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.enrolment.card import CardOrder, CardSources, enrol_node, read_request
 from gateway.errors import GatewayError, StartError
+from gateway.export.command import parse_time
 from gateway.model.clock_doubt import describe_clock_error
 from gateway.operator.actor import local_actor
 from gateway.operator.node_report import describe_report
@@ -76,6 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     enrol.add_argument(
         "--replace", action="store_true", help="replace the keys of an enrolled node; the old keys become invalid"
     )
+    enrol.add_argument(
+        "--since",
+        type=parse_time,
+        metavar="TIME",
+        help="when a new node began to measure at the station, RFC 3339 (now); readings from before are not proven",
+    )
     enrol.add_argument("--package", type=Path, metavar="FILE.deb", help="the agent's package, added to the archive")
     renew = add_action(
         "renew", _renew, "create a new certificate for the same TLS key; the gateway sends it to the node"
@@ -118,6 +125,7 @@ def _enrol(args: argparse.Namespace) -> None:
         node=args.node,
         request=read_request(args.request, args.node) if args.request else None,
         replace=args.replace,
+        since=args.since,
     )
     with connect(config.database.dsn) as connection, connection.transaction():
         out = args.out or Path(f"{args.node}.tar")

@@ -4,9 +4,10 @@
 plain values, without a database. Nothing of the event itself goes into it but its id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -114,7 +115,7 @@ def repeat_detection(
     parameters: str,
     facts: RegistryFacts,
     states: StartStates,
-    batches: Sequence[ArrivedBatch],
+    batches: Iterable[ArrivedBatch],
     target: WantedEvent,
 ) -> dict[int, dict[str, Any]]:
     """Return revision -> event as the log has it, apart from `changedAt`. Raises RepetitionError."""
@@ -131,14 +132,15 @@ def _repeat(
     analyzer: Analyzer,
     facts: RegistryFacts,
     states: StartStates,
-    batches: Sequence[ArrivedBatch],
+    batches: Iterable[ArrivedBatch],
     target: WantedEvent,
 ) -> dict[int, dict[str, Any]]:
     registry = build_registry(facts)
     repetition = EventRepetition(analyzer, _load_states(analyzer, registry, states), registry, target.id)
     decoder = _Decoder(registry, facts.area)
-    for begin in range(0, len(batches), _BATCHES_AT_ONCE):
-        repetition.add([decoder.decode(batch) for batch in batches[begin : begin + _BATCHES_AT_ONCE]])
+    remaining = iter(batches)
+    while some := list(islice(remaining, _BATCHES_AT_ONCE)):
+        repetition.add([decoder.decode(batch) for batch in some])
         if repetition.newest >= target.revision:
             break
     if repetition.newest < target.revision and target.end is not None:

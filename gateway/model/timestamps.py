@@ -22,7 +22,8 @@ def to_ms(at: datetime) -> int:
 
 def format_instant(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return f"{utc.isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def format_seconds(at: datetime) -> str:

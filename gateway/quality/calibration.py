@@ -22,7 +22,7 @@ from math import isfinite
 
 from msgspec import Struct
 
-from gateway.model.figures import shorten
+from gateway.model.figures import round_figure, shorten
 from gateway.model.validity import is_excluded
 from gateway.quality.humidity_correction import (
     DENSITY,
@@ -117,12 +117,13 @@ def find_calibration(versions: Sequence[CalibrationVersion], at: datetime) -> Ca
 
 
 def calibrate(value: float | None, humidity: AirHumidity | None, calibration: Coefficients) -> CorrectedValue:
-    """Correct a value by the coefficients of a calibration; the unit stays."""
+    """Correct a value by the coefficients of a calibration; the unit stays. Value and humidity are rounded first."""
     if value is None:
         return NO_CORRECTION
+    value = round_figure(value)
     if not calibration.needs_humidity:
         return _finish(calibration.offset + calibration.slope * value)
-    percent = None if humidity is None else humidity.percent
+    percent = None if humidity is None else shorten(humidity.percent)
     if percent is None or not 0 <= percent <= 100:
         is_flagged = humidity is not None and (percent is not None or is_excluded(humidity.flags))
         return None, MissingCorrection.HUMIDITY_FLAGGED if is_flagged else MissingCorrection.NO_HUMIDITY

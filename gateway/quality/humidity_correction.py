@@ -22,7 +22,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from gateway.model.figures import shorten
+from gateway.model.figures import round_figure, shorten
 from gateway.model.validity import is_excluded
 
 KAPPA = 0.3
@@ -88,18 +88,23 @@ def find_rule(observed_property: str) -> CorrectionRule | None:
 
 
 def correct_for_humidity(value: float | None, humidity: AirHumidity | None) -> CorrectedValue:
-    """Correct a mass concentration; the unit stays."""
+    """Correct a mass concentration; the unit stays.
+
+    Both figures are rounded first: the last binary digit of a mean depends on the order in which the database adds.
+    """
     if value is None:
         return NO_CORRECTION
-    if humidity is None or humidity.percent is None:
+    percent = None if humidity is None else shorten(humidity.percent)
+    if percent is None:
         flagged = humidity is not None and is_excluded(humidity.flags)
         return None, MissingCorrection.HUMIDITY_FLAGGED if flagged else MissingCorrection.NO_HUMIDITY
-    if not 0 <= humidity.percent <= 100:
+    if not 0 <= percent <= 100:
         return None, MissingCorrection.HUMIDITY_FLAGGED
-    activity = humidity.percent / 100
+    activity = percent / 100
     if activity > MAX_WATER_ACTIVITY:
         return None, MissingCorrection.TOO_HUMID
-    return shorten(value / (1 + KAPPA / DENSITY * activity / (1 - activity))), None
+    growth = 1 + KAPPA / DENSITY * activity / (1 - activity)
+    return shorten(round_figure(value) / growth), None
 
 
 def correct_day(value: float | None, readings: int, hours: Iterable[tuple[float | None, int]]) -> CorrectedValue:

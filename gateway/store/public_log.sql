@@ -58,10 +58,8 @@ ORDER BY since, name
 
 -- name: select_states
 -- States of detection whose next batch of the area has no leaf yet, with the id of that batch. Of several states before
--- the same batch, only the newest.
-SELECT DISTINCT ON (f.id, c.detector) c.detector, f.id AS first_batch, c.ids, c.quality, c.detection,
-       ARRAY(SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
-             WHERE %(area)s IN (n.area_id, s.area_id) AND d.id = ANY(c.ids) ORDER BY d.id) AS chosen
+-- the same batch, only the newest. Their bytes are read one by one: a log that is switched on late has 200 of them.
+SELECT DISTINCT ON (f.id, c.detector) c.id, f.id AS first_batch
 FROM checkpoint c
 CROSS JOIN LATERAL (
     SELECT b.id FROM batch b JOIN node n ON n.id = b.node_id
@@ -70,6 +68,13 @@ CROSS JOIN LATERAL (
 ) AS f
 WHERE c.before_batch > %(last_batch)s AND c.areas && ARRAY['*', %(area)s::text]
 ORDER BY f.id, c.detector, c.before_batch DESC
+
+-- name: select_saved_state
+-- One saved state, with its datastreams of the area.
+SELECT c.detector, c.ids, c.quality, c.detection,
+       ARRAY(SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
+             WHERE %(area)s IN (n.area_id, s.area_id) AND d.id = ANY(c.ids) ORDER BY d.id) AS chosen
+FROM checkpoint c WHERE c.id = %(id)s
 
 -- name: select_ranges
 -- What decides whether a value of a property counts, and from which excess an event has which severity.

@@ -23,7 +23,7 @@ from gateway.transparency.sources import (
     describe_rules,
     plan_leaves,
 )
-from gateway.transparency.state_leaves import StateRow, describe_state, hash_state
+from gateway.transparency.state_leaves import StatePlace, StateRow, describe_state, hash_state
 
 _LOG = get_logger("gateway.transparency")
 _MAX_SOURCES = 1_000  # rows of log_source of each group per transaction
@@ -84,37 +84,38 @@ class LeafIndexer:
         Return the state of the log, the batches together, and whether the limit was reached.
         """
         count, last = 0, 0
-        for first_batch, rows in self._select_states(state):
+        for first_batch, places in self._select_states(state):
             added = self._store.add_batches(state, limit - count, before=first_batch)
             count, last = count + added.count, max(last, added.last)
             state = structs.replace(state, size=state.size + added.count)
             if count == limit:
                 break
-            leaves = list(self._plan_states(rows, state.size))
+            leaves = list(self._plan_states(places, state.size))
             state = structs.replace(state, size=state.size + self._add_leaves(state.size, leaves))
         added = self._store.add_batches(state, limit - count)
         count, last = count + added.count, max(last, added.last)
         state = structs.replace(state, size=state.size + added.count)
         return state, AddedBatches(count=count, last=last), count == limit
 
-    def _select_states(self, state: LogState) -> list[tuple[int, list[StateRow]]]:
+    def _select_states(self, state: LogState) -> list[tuple[int, list[StatePlace]]]:
         """States without a leaf by the id of their first batch, which has none either."""
-        rows = self._store.fetch(StateRow, QUERIES["select_states"], {"last_batch": state.last_batch})
-        return [(first_batch, list(group)) for first_batch, group in groupby(rows, lambda row: row.first_batch)]
+        places = self._store.fetch(StatePlace, QUERIES["select_states"], {"last_batch": state.last_batch})
+        return [(first_batch, list(group)) for first_batch, group in groupby(places, lambda place: place.first_batch)]
 
-    def _plan_states(self, rows: Sequence[StateRow], size: int) -> Iterator[NewLeaf]:
+    def _plan_states(self, places: Sequence[StatePlace], size: int) -> Iterator[NewLeaf]:
         """Leaves of states before the same batch, which follows them."""
-        contents = list(self._hash_states(rows))
+        contents = list(self._hash_states(places))
         for detector, content in contents:
             yield describe_state(detector, size + len(contents), content)
 
-    def _hash_states(self, rows: Sequence[StateRow]) -> Iterator[tuple[str, str]]:
-        """(detector, hash of the document) of each state that this version can read."""
-        for row in rows:
-            try:
-                yield row.detector, hash_state(row, self._store.area)
-            except ValueError as error:
-                _LOG.warning("state of the detector has no leaf", area=self._store.area, error=str(error))
+    def _hash_states(self, places: Sequence[StatePlace]) -> Iterator[tuple[str, str]]:
+        """(detector, hash of the document) of each state that this version can read; one is in memory at a time."""
+        for place in places:
+            for row in self._store.fetch(StateRow, QUERIES["select_saved_state"], {"id": place.id}):
+                try:
+                    yield row.detector, hash_state(row, self._store.area)
+                except ValueError as error:
+                    _LOG.warning("state of the detector has no leaf", area=self._store.area, error=str(error))
 
     def _add_leaves(self, size: int, leaves: Iterable[NewLeaf]) -> int:
         """Store these leaves from index `size` on; return how many they are."""

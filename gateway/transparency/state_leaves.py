@@ -12,14 +12,17 @@ from gateway.transparency.logged_state import LoggedState
 from gateway.transparency.sources import NewLeaf
 
 
-class StateRow(Struct, frozen=True, kw_only=True):
-    """A saved state: `ids` are its datastreams, `chosen` those of the area, both ascending by slot and id.
+class StatePlace(Struct, frozen=True, kw_only=True):
+    """Id of a saved state, and of the first batch of the area that it has not seen."""
 
-    `first_batch`: id of the first batch of the area that the state has not seen.
-    """
+    id: int
+    first_batch: int
+
+
+class StateRow(Struct, frozen=True, kw_only=True):
+    """A saved state: `ids` are its datastreams, `chosen` those of the area, both ascending by slot and id."""
 
     detector: str
-    first_batch: int
     ids: list[int]
     chosen: list[int]
     quality: bytes

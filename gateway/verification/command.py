@@ -9,11 +9,17 @@ import argparse
 import os
 import sys
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from edge_agent.signing import NoteError, Verifier
 from gateway.transparency.errors import ProofError
+from gateway.transparency.policy import Policy
 from gateway.verification.detection_check import check_detection
 from gateway.verification.detection_file import is_detection_file
 from gateway.verification.dossier_check import check_dossier
@@ -27,6 +33,9 @@ from gateway.verification.step import StepState, Verdict, VerificationStep, make
 
 _TIMEOUT_SECONDS = 30.0
 _MAX_SMALL_BYTES = 1_048_576
+_MAX_EVIDENCE_BYTES = 268_435_456
+_START_BYTES = 64
+_PART_BYTES = 1_048_576
 _ZIP_START = b"PK\x03\x04"
 _WRONG_COMMAND_LINE = 2
 _PROOF_START = b"c2sp.org/tlog-proof@"
@@ -70,19 +79,37 @@ def check_source(
     try:
         if Path(args.source).is_dir():
             return check_dossier(FolderFiles(Path(args.source)), checker) + checker.check_heads()
-        content = _read_source(args.source)
-        if content.startswith(_ZIP_START):
-            return check_dossier(ZipFiles(content), checker) + checker.check_heads()
+        with _open_source(args.source) as file:
+            return _check_file(file, args.batch, checker, (trusted.policy, node_key))
     except (ProofError, OSError, ValueError) as error:
+        if isinstance(error, ReaderFileError):
+            raise
         return [make_step("file", StepState.FALSE, reason=str(error))]
+
+
+def _check_file(
+    file: BinaryIO, batch: Path | None, checker: EvidenceChecker, trusted: tuple[Policy | None, Verifier | None]
+) -> list[VerificationStep]:
+    """Steps of one file, whose first bytes state its kind. Only dossiers and detection files may be large."""
+    start = file.read(_START_BYTES)
+    if start.startswith(_ZIP_START):
+        return check_dossier(ZipFiles(file), checker) + checker.check_heads()
+    if is_detection_file(start):
+        return [*check_detection(partial(_read_parts, file), checker).steps, *checker.check_heads()]
+    content = start + _limit(file.read(_MAX_EVIDENCE_BYTES + 1), _MAX_EVIDENCE_BYTES)
     if content.startswith(_PROOF_START):
-        if args.batch is None or trusted.policy is None:
+        policy, node_key = trusted
+        if batch is None or policy is None:
             raise ReaderFileError("a .tlog-proof needs the signed bytes (--batch FILE) and your policy (--policy FILE)")
-        payload = _read_limited(args.batch, MAX_ZIP_BYTES)
-        return check_pair(content, payload, trusted.policy, node_key)
-    if is_detection_file(content):
-        return [*check_detection(content, checker).steps, *checker.check_heads()]
+        payload = _read_limited(batch, _MAX_EVIDENCE_BYTES)
+        return check_pair(content, payload, policy, node_key)
     return checker.check(content) + checker.check_heads()
+
+
+def _read_parts(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    while part := file.read(_PART_BYTES):
+        yield part
 
 
 def _read_trusted(args: argparse.Namespace) -> TrustedByReader:
@@ -100,21 +127,36 @@ def _choose_language() -> str:
     return "nl" if language.startswith("nl") else "en"
 
 
-def _read_source(source: str) -> bytes:
+@contextmanager
+def _open_source(source: str) -> Iterator[BinaryIO]:
+    """A file that can be read anew from its begin. Input and answers of servers go to a temporary file first."""
     if source == "-":
-        return _limit(sys.stdin.buffer.read(MAX_ZIP_BYTES + 1), MAX_ZIP_BYTES)
-    if source.startswith(("http://", "https://")):
-        return _fetch(source)
-    return _read_file(Path(source), MAX_ZIP_BYTES)
+        with TemporaryFile() as file:
+            yield _copy(sys.stdin.buffer, file)
+    elif source.startswith(("http://", "https://")):
+        with TemporaryFile() as file:
+            yield _fetch(source, file)
+    else:
+        with Path(source).open("rb") as opened:
+            yield opened
 
 
-def _fetch(address: str) -> bytes:
-    """Content of an http(s) address. Raises ProofError if there is no answer."""
+def _fetch(address: str, file: BinaryIO) -> BinaryIO:
+    """Write the content of an http(s) address to a file. Raises ProofError if there is no answer."""
     try:
         with urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - http(s) by the caller
-            return _limit(answer.read(MAX_ZIP_BYTES + 1), MAX_ZIP_BYTES)
+            return _copy(answer, file)
     except (OSError, HTTPException) as error:  # urllib.error.URLError is an OSError
         raise ProofError(f"{address} gives no answer: {error}") from None
+
+
+def _copy(source: BinaryIO, file: BinaryIO) -> BinaryIO:
+    while part := source.read(_PART_BYTES):
+        file.write(part)
+        if file.tell() > MAX_ZIP_BYTES:
+            raise ProofError(f"the input has more than {MAX_ZIP_BYTES} bytes")
+    file.seek(0)
+    return file
 
 
 def _read_small(path: Path) -> bytes:

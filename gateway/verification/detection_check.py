@@ -15,8 +15,8 @@ from msgspec import Struct
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, LeafKind, hash_content
 from gateway.transparency.logged_state import LoggedState
-from gateway.verification.detection_file import DetectionFile, RepeatedEvent
-from gateway.verification.detection_inputs import InputBatch, read_inputs
+from gateway.verification.detection_file import DetectionHeader, DetectionReader, ReadParts, RepeatedEvent
+from gateway.verification.detection_inputs import DetectionInputs, InputBatch, read_inputs
 from gateway.verification.document_steps import ProvenDocument, check_detector, check_document, check_place
 from gateway.verification.evidence_check import EvidenceChecker
 from gateway.verification.evidence_file import LoggedDocument, LoggedLeaf
@@ -43,18 +43,19 @@ class DetectionResult(Struct, frozen=True, kw_only=True):
     documents: frozenset[str] = frozenset()
 
 
-def check_detection(content: bytes, checker: EvidenceChecker) -> DetectionResult:
-    """Verify a detection file; one false step if it cannot be read."""
+def check_detection(read_parts: ReadParts, checker: EvidenceChecker) -> DetectionResult:
+    """Verify a detection file, which is read in parts; one false step if it cannot be read."""
     try:
-        file = DetectionFile.parse(content)
+        reader = DetectionReader(read_parts)
     except ProofError as error:
         return DetectionResult(steps=(make_step("file", StepState.FALSE, reason=str(error)),))
+    file = reader.header
     try:
         judge, policy_step = checker.choose_judge(file.policy)
     except ProofError as error:
         return DetectionResult(steps=(make_step("policy", StepState.FALSE, reason=str(error)),))
     place = Membership(index=file.first_leaf, head=judge.judge(file.checkpoint.encode()))
-    batches, leaves_step = read_inputs(file, place, judge)
+    batches, leaves_step = read_inputs(reader, place, judge)
     rules, rule_steps = _check_rules(file, place, judge)
     state, state_step = _check_state(file, place, judge)
     inputs = _Inputs(file=file, batches=batches, state=state, rules=rules)
@@ -75,8 +76,8 @@ def check_detection(content: bytes, checker: EvidenceChecker) -> DetectionResult
 class _Inputs(Struct, frozen=True, kw_only=True):
     """Inputs that all events of a file share. `state` None: it is false."""
 
-    file: DetectionFile
-    batches: Sequence[InputBatch]
+    file: DetectionHeader
+    batches: DetectionInputs
     state: LoggedState | None
     rules: Sequence[ProvenDocument]
 
@@ -99,7 +100,7 @@ def _check_events(
 
 
 def _check_rules(
-    file: DetectionFile, place: Membership, judge: HeadJudge
+    file: DetectionHeader, place: Membership, judge: HeadJudge
 ) -> tuple[list[ProvenDocument], list[VerificationStep]]:
     """Parameters of the detector, and the ranges of the properties."""
     detector, detector_step = check_document("rule", file.detector, frozenset({LeafKind.DETECTOR}), place, judge)
@@ -111,7 +112,7 @@ def _check_rules(
 
 
 def _check_state(
-    file: DetectionFile, place: Membership, judge: HeadJudge
+    file: DetectionHeader, place: Membership, judge: HeadJudge
 ) -> tuple[LoggedState | None, VerificationStep]:
     """The state before the first leaf. Without a leaf before that one it is a statement of the operator."""
     values: dict[str, object] = {"leaf": file.first_leaf}
@@ -140,11 +141,10 @@ def _find(logged: LoggedLeaf | LoggedDocument, judge: HeadJudge) -> Membership:
 def _repeat(inputs: _Inputs, events: Sequence[ProvenDocument], last_leaf: int) -> VerificationStep:
     """Step whether the detector gives all revisions of an event again from the batches up to a leaf."""
     newest = events[-1].value
-    batches = [batch for batch in inputs.batches if batch.leaf <= last_leaf]
     values = {"event": newest["id"], "detector": newest.get("detector"), "revision": newest["revision"]}
-    values["batches"] = len(batches)
+    values["batches"] = inputs.batches.count(last_leaf)
     try:
-        compared = _compare(events, _run(inputs, batches, newest))
+        compared = _compare(events, _run(inputs, last_leaf, newest))
     except _UncheckedError as unchecked:
         values["own"] = unchecked.own
         return make_step("detection", StepState.UNCHECKED, unchecked.variant, values=values)
@@ -153,7 +153,7 @@ def _repeat(inputs: _Inputs, events: Sequence[ProvenDocument], last_leaf: int) -
     return make_step("detection", StepState.OK, compared=compared, values=values)
 
 
-def _run(inputs: _Inputs, batches: Sequence[InputBatch], newest: Mapping[str, Any]) -> Mapping[int, Mapping[str, Any]]:
+def _run(inputs: _Inputs, last_leaf: int, newest: Mapping[str, Any]) -> Mapping[int, Mapping[str, Any]]:
     """Revisions that the detector gives. Raises ProofError, or _UncheckedError if this program cannot run it."""
     (detector, ranges), file, state = inputs.rules, inputs.file, inputs.state
     name = str(newest.get("detector"))
@@ -170,7 +170,7 @@ def _run(inputs: _Inputs, batches: Sequence[InputBatch], newest: Mapping[str, An
             detector.text,
             _collect_facts(module, file, ranges),
             module.StartStates(ids=state.ids, quality=quality, detection=detection),
-            [_arrive(module, batch) for batch in batches],
+            (_arrive(module, batch) for batch in inputs.batches.iterate(last_leaf)),
             module.WantedEvent(id=newest["id"], revision=newest["revision"], end=_read_end(newest)),
         )
     except module.RepetitionError as error:
@@ -196,7 +196,7 @@ def _read_end(event: Mapping[str, Any]) -> datetime | None:
     return None if end is None else read_moment(str(end))
 
 
-def _collect_facts(module: Any, file: DetectionFile, ranges: ProvenDocument) -> Any:  # noqa: ANN401 - of a module
+def _collect_facts(module: Any, file: DetectionHeader, ranges: ProvenDocument) -> Any:  # noqa: ANN401 - of a module
     """The registry of the area; limits and levels of the properties are those of the log."""
     logged = ranges.value.get("properties") if isinstance(ranges.value, dict) else None
     names = {item.id: item for item in file.registry.properties}

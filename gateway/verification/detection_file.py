@@ -1,15 +1,19 @@
-"""Detection files: everything from which the detector gives events again, in one JSON file.
+"""Detection files: everything from which the detector gives events again, in lines of JSON.
 
-    {"format": "piekwacht/detection@v1", "area": ..., "events": [...], "state": {...}, "leaves": [...], ...}
+    {"format": "piekwacht/detection@v1", "area": ..., "events": [...], "state": {...}, "leaf_count": 2, ...}
+    {"signed": ..., "received_at": ...}
+    {"entry": ...}
 
-The dossier of an event has one, that of a period one for all events that follow the same saved state. `piekwacht
-verify` runs the detector over the signed batches in it, from the state before them, and compares the result with the
-events in the log. docs/proof-format.md describes the fields. Nothing is verified here: a file that can be read may
-still be false in every line.
+The first line is the header, each other line a leaf of the log. So neither the writer nor a verifier has a file in
+memory. The dossier of an event has one, that of a period one for all events that follow the same saved state.
+`piekwacht verify` runs the detector over the signed batches in it, from the state before them, and compares the result
+with the events in the log. docs/proof-format.md describes the fields. Nothing is verified here: a file that can be read
+may still be false in every line.
 """
 
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -20,8 +24,13 @@ from gateway.transparency.strict_json import load_json
 from gateway.verification.evidence_file import MAX_ITEMS, LoggedDocument, LoggedLeaf
 
 FILE_ENDING = ".piekwacht-detection.json"
-MAX_DETECTION_BYTES = 134_217_728
-MAX_LEAVES = 100_000  # 2.7 hours of an area of 100 nodes with a batch in 10 s
+MAX_DETECTION_BYTES = 1_073_741_824
+MAX_LEAVES = 1_000_000  # 27 hours of an area of 100 nodes with a batch in 10 s
+_MAX_HEADER_BYTES = 67_108_864
+_MAX_LEAF_BYTES = 1_048_576
+
+ReadParts = Callable[[], Iterator[bytes]]
+"""() -> the bytes of a file in parts, from its begin; called once for each reading."""
 
 T = TypeVar("T")
 _START = b'{"format":"piekwacht/detection@'
@@ -105,11 +114,11 @@ class RepeatedEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     last_leaf: Annotated[int, Meta(ge=0)]
 
 
-class DetectionFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Contents of a detection file. The fields are written in this order.
+class DetectionHeader(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """First line of a detection file. The fields are written in this order.
 
-    `events`: events of one detector. `leaves`: all leaves of the log from index `first_leaf` on. `range_proof`: the
-    hashes that lead from them to the root of `checkpoint`, in base64.
+    `events`: events of one detector. The file has `leaf_count` leaves of the log from index `first_leaf` on, all that
+    the log has there. `range_proof`: the hashes that lead from them to the root of `checkpoint`, in base64.
     """
 
     format: Literal["piekwacht/detection@v1"] = "piekwacht/detection@v1"
@@ -122,20 +131,57 @@ class DetectionFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     registry: DetectedRegistry
     state: StartState
     first_leaf: Annotated[int, Meta(ge=0)]
-    leaves: Annotated[list[DetectionLeaf], Meta(min_length=1, max_length=MAX_LEAVES)]
+    leaf_count: Annotated[int, Meta(ge=1, le=MAX_LEAVES)]
     range_proof: Annotated[list[str], Meta(max_length=128)]
     checkpoint: str
 
-    def encode(self) -> bytes:
-        """Bytes of the file: one line of JSON."""
-        return msgspec.json.encode(self) + b"\n"
 
-    @classmethod
-    def parse(cls, content: bytes) -> Self:
-        """Read a file strictly. Raises ProofError with the reason in one sentence."""
-        if len(content) > MAX_DETECTION_BYTES:
-            raise ProofError(f"the detection file has {len(content)} bytes, more than {MAX_DETECTION_BYTES}")
-        return _convert(content, cls, "the detection file")
+def encode_line(item: DetectionHeader | DetectionLeaf) -> bytes:
+    """One line of a detection file."""
+    return msgspec.json.encode(item) + b"\n"
+
+
+class DetectionReader:
+    """A detection file of a stranger: the header, and the leaves one after the other. All is read strictly."""
+
+    def __init__(self, read_parts: ReadParts) -> None:
+        """Read the header. Raises ProofError with the reason in one sentence."""
+        self._read_parts = read_parts
+        line = next(_split_lines(read_parts()), b"")
+        self.header = _convert(line, DetectionHeader, "the detection file")
+
+    def iterate_leaves(self) -> Iterator[DetectionLeaf]:
+        """Yield every leaf. Raises ProofError for one that cannot be read, or if there are more or fewer."""
+        lines = _split_lines(self._read_parts())
+        next(lines, None)
+        count, expected = 0, self.header.leaf_count
+        for line in lines:
+            count += 1
+            if count > expected:
+                break
+            yield _convert(line, DetectionLeaf, f"leaf {self.header.first_leaf + count - 1} of the detection file")
+        if count != expected:
+            more = "more" if count > expected else f"{count}"
+            raise ProofError(f"the detection file states {expected} leaves and has {more}")
+
+
+def _split_lines(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines of bounded length; the last one ends in a newline, too. Raises ProofError."""
+    rest, total, limit = b"", 0, _MAX_HEADER_BYTES
+    for part in parts:
+        total += len(part)
+        if total > MAX_DETECTION_BYTES:
+            raise ProofError(f"the detection file has more than {MAX_DETECTION_BYTES} bytes")
+        *lines, rest = (rest + part).split(b"\n")
+        for line in lines:
+            if len(line) > limit:
+                raise ProofError(f"a line of the detection file has more than {limit} bytes")
+            yield line
+            limit = _MAX_LEAF_BYTES
+        if len(rest) > limit:
+            raise ProofError(f"a line of the detection file has more than {limit} bytes")
+    if rest:
+        raise ProofError("the detection file cannot be read: it ends within a line")
 
 
 def is_detection_file(content: bytes) -> bool:

@@ -1,7 +1,12 @@
-"""The batches of a detection file: all that a log has between two leaves, each signed by its node. Pure."""
+"""The batches of a detection file: all that a log has between two leaves, each signed by its node.
 
-from collections.abc import Mapping, Sequence
+The file is read twice: once to verify every leaf, then to run the detector. In memory are 32 bytes per leaf.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from msgspec import Struct
 
@@ -12,7 +17,7 @@ from gateway.transparency.leaf import Leaf, LeafKind, describe_batch
 from gateway.transparency.merkle import hash_leaf
 from gateway.transparency.range_proof import check_range
 from gateway.verification.batch_steps import read_batch
-from gateway.verification.detection_file import DetectionFile, DetectionLeaf
+from gateway.verification.detection_file import DetectionHeader, DetectionLeaf, DetectionReader
 from gateway.verification.membership import HeadJudge, Membership
 from gateway.verification.moment import to_ms
 from gateway.verification.node_key_step import NodeKey, read_node_key
@@ -20,9 +25,8 @@ from gateway.verification.step import StepState, VerificationStep, make_step
 
 
 class InputBatch(Struct, frozen=True, kw_only=True):
-    """A batch as it arrived. `leaf`: its index in the log; `key`: the verifier key that its node had."""
+    """A batch as it arrived. `key`: the verifier key that its node had."""
 
-    leaf: int
     node: str
     key: str
     payload: bytes
@@ -30,42 +34,74 @@ class InputBatch(Struct, frozen=True, kw_only=True):
     late: bool
 
 
+class DetectionInputs:
+    """The batches of a file, whose signatures were verified; each call of `iterate` reads the file again."""
+
+    def __init__(self, reader: DetectionReader, keys: Sequence[tuple[str, str]], key_numbers: Sequence[int]) -> None:
+        """`keys`: (node, verifier key); `key_numbers`: of each leaf the number of its key, -1 for one of no batch."""
+        self._reader, self._keys, self._key_numbers = reader, keys, key_numbers
+
+    def count(self, last_leaf: int) -> int:
+        """Number of batches up to a leaf of the log."""
+        return sum(number >= 0 for number in self._key_numbers[: self._length(last_leaf)])
+
+    def iterate(self, last_leaf: int) -> Iterator[InputBatch]:
+        """Yield the batches up to a leaf of the log. Raises ProofError if the file cannot be read any more."""
+        leaves = islice(self._reader.iterate_leaves(), self._length(last_leaf))
+        for item, number in zip(leaves, self._key_numbers, strict=False):
+            if number >= 0 and item.received_at is not None:
+                node, key = self._keys[number]
+                yield InputBatch(
+                    node=node, key=key, payload=item.decode_signed(), received_at=item.received_at, late=item.late
+                )
+
+    def _length(self, last_leaf: int) -> int:
+        return max(0, last_leaf - self._reader.header.first_leaf + 1)
+
+
 class _LoggedKey(Struct, frozen=True, kw_only=True):
     index: int
     key: NodeKey
 
 
-def read_inputs(file: DetectionFile, place: Membership, judge: HeadJudge) -> tuple[list[InputBatch], VerificationStep]:
+def read_inputs(
+    reader: DetectionReader, place: Membership, judge: HeadJudge
+) -> tuple[DetectionInputs, VerificationStep]:
     """Verify that these are all leaves of the log from the first to the last, and that nodes signed the batches.
 
     `place`: first leaf, and the head of the file. If the step is false, there are no batches.
     """
-    values = {"first": file.first_leaf, "last": file.first_leaf + len(file.leaves) - 1, "log": place.origin or "?"}
+    header = reader.header
+    last = header.first_leaf + header.leaf_count - 1
+    values = {"first": header.first_leaf, "last": last, "log": place.origin or "?"}
     try:
-        batches = _read_batches(file, place, judge)
+        inputs = _verify_leaves(reader, place, judge)
     except ProofError as error:
-        return [], make_step("leaves", StepState.FALSE, reason=str(error), values=values)
+        return DetectionInputs(reader, [], []), make_step("leaves", StepState.FALSE, reason=str(error), values=values)
     root = place.head.checkpoint.root.hex() if place.head and place.head.checkpoint else "?"
-    values["batches"] = len(batches)
-    return batches, make_step("leaves", StepState.OK, compared={"root": root, "size": place.size}, values=values)
+    values["batches"] = inputs.count(last)
+    return inputs, make_step("leaves", StepState.OK, compared={"root": root, "size": place.size}, values=values)
 
 
-def _read_batches(file: DetectionFile, place: Membership, judge: HeadJudge) -> list[InputBatch]:
+def _verify_leaves(reader: DetectionReader, place: Membership, judge: HeadJudge) -> DetectionInputs:
     if place.head is None or place.head.checkpoint is None or place.head.fault:
         raise ProofError(place.whole_fault)
-    keys = _read_keys(file, place, judge)
-    hashes, batches = [], []
-    for index, item in enumerate(file.leaves, start=file.first_leaf):
+    header = reader.header
+    keys_by_node = _read_keys(header, place, judge)
+    numbers: dict[tuple[str, str], int] = {}
+    hashes, key_numbers = list[bytes](), array("l")
+    for index, item in enumerate(reader.iterate_leaves(), start=header.first_leaf):
         if item.signed is None:
-            entry = _read_entry(item, index)
+            entry, number = _read_entry(item, index), -1
         else:
-            entry, batch = _read_batch(item, index, keys)
-            batches.append(batch)
+            entry, key = _read_batch(item, index, keys_by_node)
+            number = numbers.setdefault(key, len(numbers))
+        key_numbers.append(number)
         hashes.append(hash_leaf(entry))
-    proof = [decode_hash(line) for line in file.range_proof]
+    proof = [decode_hash(line) for line in header.range_proof]
     checkpoint = place.head.checkpoint
-    check_range(file.first_leaf, checkpoint.size, hashes, proof, checkpoint.root)
-    return batches
+    check_range(header.first_leaf, checkpoint.size, hashes, proof, checkpoint.root)
+    return DetectionInputs(reader, list(numbers), key_numbers)
 
 
 def _read_entry(item: DetectionLeaf, index: int) -> bytes:
@@ -75,8 +111,10 @@ def _read_entry(item: DetectionLeaf, index: int) -> bytes:
     return entry
 
 
-def _read_batch(item: DetectionLeaf, index: int, keys: Mapping[str, Sequence[_LoggedKey]]) -> tuple[bytes, InputBatch]:
-    """Entry of the leaf, and the batch. Raises ProofError unless a key that preceded it in the log signed it."""
+def _read_batch(
+    item: DetectionLeaf, index: int, keys: Mapping[str, Sequence[_LoggedKey]]
+) -> tuple[bytes, tuple[str, str]]:
+    """Entry of the leaf, node and key. Raises ProofError unless a key that preceded it in the log signed it."""
     payload = item.decode_signed()
     if item.entry is not None or item.received_at is None:
         raise ProofError(f"leaf {index} has a text beside its batch, or no time of arrival")
@@ -92,22 +130,14 @@ def _read_batch(item: DetectionLeaf, index: int, keys: Mapping[str, Sequence[_Lo
             except NoteError:
                 continue
             entry = describe_batch(batch.node, batch.inc, batch.seq, payload).encode()
-            arrived = InputBatch(
-                leaf=index,
-                node=batch.node,
-                key=str(logged.key.verifier),
-                payload=payload,
-                received_at=item.received_at,
-                late=item.late,
-            )
-            return entry, arrived
+            return entry, (batch.node, str(logged.key.verifier))
     raise ProofError(f"no key of {batch.node} that the log names before leaf {index} signed batch {batch.seq}")
 
 
-def _read_keys(file: DetectionFile, place: Membership, judge: HeadJudge) -> dict[str, list[_LoggedKey]]:
+def _read_keys(header: DetectionHeader, place: Membership, judge: HeadJudge) -> dict[str, list[_LoggedKey]]:
     """Keys by node; each leaf is in the log of the batches."""
     keys: dict[str, list[_LoggedKey]] = {}
-    for item in file.node_keys:
+    for item in header.node_keys:
         membership = judge.find_leaf(item.leaf.encode(), item.proof)
         key = read_node_key(item.leaf)
         if membership.whole_fault or membership.origin != place.origin:

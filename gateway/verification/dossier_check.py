@@ -43,10 +43,7 @@ def check_dossier(files: DossierFiles, checker: EvidenceChecker) -> list[Verific
 
 
 def _check_detection(files: DossierFiles, name: str, checker: EvidenceChecker) -> DetectionResult:
-    try:
-        return check_detection(files.read(name, detection_file.MAX_DETECTION_BYTES), checker)
-    except ProofError as error:
-        return DetectionResult(steps=(make_step("file", StepState.FALSE, reason=str(error)),))
+    return check_detection(lambda: files.iterate(name), checker)
 
 
 def _check_evidence(

@@ -13,15 +13,17 @@ import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from gateway.transparency.errors import ProofError
 
 MAX_FILES = 20_000
-MAX_FILE_BYTES = 268_435_456
-MAX_ZIP_BYTES = 268_435_456
-MAX_TOTAL_BYTES = 536_870_912
+MAX_FILE_BYTES = 1_073_741_824
+MAX_ZIP_BYTES = 2_147_483_647  # a larger ZIP needs the form for very large files
+MAX_TOTAL_BYTES = 2_147_483_647
 MAX_DIRECTORY_BYTES = 8_388_608
 _END_BYTES = 22  # end of the central directory without a comment
+_LARGE_BYTES = 20  # before it, in a ZIP of the form for very large files
 _CHUNK_BYTES = 1_048_576
 _NAME = re.compile(r"[^\\\0:/]+(?:/[^\\\0:/]+)*")
 
@@ -92,12 +94,13 @@ class FolderFiles(DossierFiles):
 
 
 class ZipFiles(DossierFiles):
-    """Entries of a ZIP whose bytes are `content`. A single folder that holds everything is left out of the names."""
+    """Entries of a ZIP: its bytes, or a file. A single folder that holds everything is left out of the names."""
 
-    def __init__(self, content: bytes) -> None:
-        _check_end(content)
+    def __init__(self, content: bytes | BinaryIO) -> None:
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        _check_end(file)
         try:
-            self._archive = zipfile.ZipFile(io.BytesIO(content))
+            self._archive = zipfile.ZipFile(file)
         except Exception as error:  # noqa: BLE001 - zipfile raises many kinds for bytes of a stranger
             raise ProofError(f"the ZIP cannot be read: {error}") from None
         entries = [entry for entry in self._archive.infolist() if not entry.filename.endswith("/")]
@@ -127,14 +130,17 @@ class ZipFiles(DossierFiles):
             raise ProofError(f"{name} is shorter than the ZIP says")
 
 
-def _check_end(content: bytes) -> None:
+def _check_end(file: BinaryIO) -> None:
     """Bound the directory before it is read: its length stands in the last 22 bytes."""
-    if len(content) > MAX_ZIP_BYTES:
-        raise ProofError(f"the ZIP has {len(content)} bytes, more than {MAX_ZIP_BYTES}")
+    size = file.seek(0, os.SEEK_END)
+    if size > MAX_ZIP_BYTES:
+        raise ProofError(f"the ZIP has {size} bytes, more than {MAX_ZIP_BYTES}")
+    file.seek(max(0, size - _END_BYTES - _LARGE_BYTES))
+    content = file.read()
     end = content[-_END_BYTES:]
     if len(end) < _END_BYTES or end[:4] != b"PK\x05\x06" or end[-2:] != b"\0\0":
         raise ProofError("the ZIP does not end in its directory, or has a comment")
-    if content[-_END_BYTES - 20 : -_END_BYTES - 16] == b"PK\x06\x07":
+    if content[:-_END_BYTES][-_LARGE_BYTES:][:4] == b"PK\x06\x07":
         raise ProofError("the ZIP has the form for very large files")
     if int.from_bytes(end[12:16], "little") > MAX_DIRECTORY_BYTES:
         raise ProofError("the directory of the ZIP is too long")

@@ -123,10 +123,26 @@ async def test_a_true_file_is_right_in_every_step_by_the_own_trust_list(page, wo
     assert verdict.startswith("Het klopt: kastje ijm-001")
     assert {name: state for name, (state, _) in steps.items()} == dict.fromkeys(STEPS, "ok")
     assert steps["checkpoint"][1].endswith("volgens uw eigen vertrouwenslijst.")
+    await expect(page.locator("#claim")).to_contain_text("Wijk aan Zee, fijnstof PM2,5")
     await expect(page.locator("#claim")).to_contain_text("12,5 µg/m³")
+    assert "wijk-aan-zee (Wijk aan Zee)" in await page.locator("[data-step=node_key] dd").all_text_contents()
     facts = await page.locator("[data-step=inclusion] dd").all_inner_texts()
     assert facts[2] == facts[3]
     assert facts[3].removesuffix("…") in read_checkpoint(world.sign_head()).root.hex()
+
+
+@pytest.mark.parametrize("station", ["elders-1", "constructor"])
+async def test_a_station_that_this_site_does_not_have_is_shown_by_its_id(page, world, station):
+    tree = to_dict(world.make_evidence())
+    tree["claim"]["station"] = station
+    await check_file(page, tree)
+    await expect(page.locator("#claim")).to_contain_text(f"{station}, fijnstof PM2,5")
+
+
+async def test_a_reader_without_a_question_reads_where_the_links_are(visit):
+    for language, sentence in (("nl", "Open de pagina van een station of piek"), ("en", "open the page of a station")):
+        page = await open_page(visit, f"/{language}/verify")
+        await expect(page.locator("main")).to_contain_text(sentence)
 
 
 async def test_the_trust_list_of_the_file_itself_is_never_called_checked(page, world):
@@ -325,6 +341,7 @@ async def test_an_address_asks_for_a_figure_and_the_answer_must_be_about_it(visi
     content = world.make_evidence().encode()
     page, _, steps = await open_question(visit, f"{QUESTION}&value=12.5", content)
     assert steps["question"][0] == "ok"
+    await expect(page.locator("main")).not_to_contain_text("Een getal controleren?")
     await page.locator("#own-policy summary").click()
     await page.locator("#policy").fill(world.write_policy())
     await page.locator("#policy-form button").click()

@@ -5,6 +5,7 @@ import shutil
 import ssl
 import sys
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -188,6 +189,22 @@ def test_an_operator_mistake_gives_one_sentence(site, capsys, words, code, sente
     assert sentence in error
     assert error.startswith("piekwacht: ")
     assert error.count("\n") == 1
+
+
+def test_a_node_that_measured_before_is_enrolled_since_then(site, tmp_path, capsys):
+    since = "SELECT since FROM {} ORDER BY since LIMIT 1"
+    assert site.enrol("--out", str(tmp_path / "1.tar"), "--since", "2099-01-01T00:00:00Z") == 1
+    assert "cannot have measured since 2099-01-01T00:00:00.000Z, in the future" in capsys.readouterr().err
+    assert site.count("SELECT count(*) FROM node") == 0
+    assert site.enrol("--out", str(tmp_path / "1.tar"), "--since", "2026-11-01T00:00:00+01:00") == 0
+    begin = datetime(2026, 10, 31, 23, tzinfo=UTC)
+    assert (site.count(since.format("installation")), site.count(since.format("node_key"))) == (begin, begin)
+    assert site.count("SELECT after ->> 'since' FROM access.audit") == "2026-10-31T23:00:00.000Z"
+    assert site.enrol("--out", str(tmp_path / "2.tar"), "--replace", "--since", "2026-11-01T00:00:00Z") == 1
+    assert "is in the registry already, and its time at a station stays as it is" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        site.enrol("--since", "2026-11-01")
+    assert "give the time zone" in capsys.readouterr().err
 
 
 def test_enrolling_again_needs_an_option_and_an_unknown_station_is_named(site, tmp_path, capsys):

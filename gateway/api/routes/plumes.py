@@ -1,5 +1,6 @@
 """`/plumes`: events that belong together, and the receivers that were notified. Pages and feeds use it too."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from msgspec import Struct
 
 from alerting.alert import Severity
 from alerting.plume import PlumeEvent, build_plume
@@ -26,6 +28,7 @@ from gateway.model.properties import order_of_property
 
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["events"])
 _MAX_CHANGES = 50
+_SEVERITIES = {severity.value: severity for severity in Severity}  # faster than the lookup of an enumeration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +59,7 @@ class FetchedPlume:
     began: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class _EventRow:
+class _EventRow(Struct, frozen=True, kw_only=True):
     plume: str
     began: datetime
     area: str
@@ -97,12 +99,14 @@ async def load_plumes(fetch: FetchWithValues, limit: int, filters: PlumeFilters,
     if not rows_by_plume:
         return []
     ids = {"plumes": list(rows_by_plume)}
+    notification_rows, acknowledgement_rows = await asyncio.gather(
+        fetch(_NotificationRow, "select_plume_notifications", ids),
+        fetch(_AcknowledgementRow, "select_plume_acknowledgements", ids),
+    )
     notifications = defaultdict[str, list[_NotificationRow]](list)
-    for notification in await fetch(_NotificationRow, "select_plume_notifications", ids):
+    for notification in notification_rows:
         notifications[notification.plume].append(notification)
-    acknowledged = {
-        row.plume: row.acknowledged_at for row in await fetch(_AcknowledgementRow, "select_plume_acknowledgements", ids)
-    }
+    acknowledged = {row.plume: row.acknowledged_at for row in acknowledgement_rows}
     return [
         FetchedPlume(
             document=_build_document(events, notifications[id_], acknowledged.get(id_), operator), began=events[0].began
@@ -125,7 +129,7 @@ def _row_from_columns(
     **columns: Any,  # noqa: ANN401 - of any column
 ) -> _EventRow:
     event = PlumeEvent(
-        severity=Severity(severity),
+        severity=_SEVERITIES[severity],
         observed_property=observed_property,
         property_order=order_of_property(observed_property),
         **columns,

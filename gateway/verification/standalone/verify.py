@@ -19,7 +19,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -356,7 +356,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
 }
 OK, FALSE, UNCHECKED = "ok", "false", "not checked"
-MAX_EVIDENCE_BYTES, MAX_CHECKPOINT_BYTES, MAX_FILE_BYTES = 16_777_216, 65_536, 268_435_456
+MAX_EVIDENCE_BYTES, MAX_CHECKPOINT_BYTES, MAX_FILE_BYTES = 16_777_216, 65_536, 1_073_741_824
 MAX_FILES, MAX_ITEMS, MAX_HASHES = 20_000, 1_000, 63
 FILE_ENDING = ".piekwacht.json"
 DETECTION_ENDING = ".piekwacht-detection.json"
@@ -1294,13 +1294,19 @@ LARGEST_MAGNITUDE = 1e9
 
 def correct(value: float | None, humidity: float | None) -> float | None:
     """Mass concentration of dry particles; None if there is no value or humidity, or it is too humid."""
+    value, humidity = round_figure(value), round_figure(humidity)
     if value is None or humidity is None or not 0 <= humidity <= 100:
         return None
     activity = humidity / 100
     if activity > PARAMETERS["highestWaterActivity"]:
         return None
     growth = 1 + PARAMETERS["kappa"] / PARAMETERS["density"] * activity / (1 - activity)
-    return float(f"{value / growth:.12g}")
+    return round_figure(value / growth)
+
+
+def round_figure(value: float | None) -> float | None:
+    """Value with twelve significant digits."""
+    return None if value is None else float(f"{value:.12g}")
 
 
 def check_correction(
@@ -1346,6 +1352,7 @@ CONSTANTS = {"density": 1.65, "highestWaterActivity": 0.95}
 def calibrate(value: float | None, humidity: float | None, terms: Mapping[str, float]) -> float | None:
     """Value by the coefficients of a calibration; None if it needs a humidity that is missing or too high."""
     growth, slope = 1.0, terms["humiditySlope"]
+    value, humidity = round_figure(value), round_figure(humidity)
     if value is None:
         return None
     if slope or terms["kappa"]:
@@ -1357,7 +1364,7 @@ def calibrate(value: float | None, humidity: float | None, terms: Mapping[str, f
         if terms["kappa"]:
             growth = 1 + terms["kappa"] / CONSTANTS["density"] * activity / (1 - activity)
     corrected = terms["offset"] + terms["slope"] * value / growth + slope * (humidity or 0.0)
-    return float(f"{corrected:.12g}") if math.isfinite(corrected) else None
+    return round_figure(corrected) if math.isfinite(corrected) else None
 
 
 def check_calibration(
@@ -1611,7 +1618,7 @@ def check_folder(folder: Path, checker: Checker) -> list[VerificationStep]:
     if len(files) > MAX_FILES:
         return [make_step("file", FALSE, reason=f"the folder has more than {MAX_FILES} files")]
     names = {path.relative_to(folder).as_posix(): path for path in files}
-    steps = check_manifests(names, read_file)
+    steps = check_manifests(names)
     for name in names:
         if name.endswith(DETECTION_ENDING):
             steps.append(make_step("detection", UNCHECKED, "alone")._replace(subject=name))
@@ -1621,13 +1628,13 @@ def check_folder(folder: Path, checker: Checker) -> list[VerificationStep]:
     return steps + ([] if evidence_names else [make_step("evidence", UNCHECKED)]) + checker.check_completeness()
 
 
-def check_manifests(names: Mapping[str, Path], read: Callable[[Path], bytes]) -> list[VerificationStep]:
+def check_manifests(names: Mapping[str, Path]) -> list[VerificationStep]:
     """Step whether the files are those of the manifests (BagIt, RFC 8493)."""
     listed: dict[str, str] = {}
     try:
         for manifest in ("manifest-sha256.txt", "tagmanifest-sha256.txt"):
             if manifest in names:
-                listed |= read_manifest(read(names[manifest]))
+                listed |= read_manifest(read_file(names[manifest]))
         if "manifest-sha256.txt" not in names:
             return [make_step("manifest", UNCHECKED)]
         unlisted = sorted(name for name in names if name.startswith("data/") and name not in listed)
@@ -1636,7 +1643,7 @@ def check_manifests(names: Mapping[str, Path], read: Callable[[Path], bytes]) ->
         for name, digest in listed.items():
             if name not in names:
                 raise ProofError(f"missing: {name}")
-            if hashlib.sha256(read(names[name])).hexdigest() != digest:
+            if hash_file(names[name]) != digest:
                 raise ProofError(f"changed: {name}")
     except ProofError as error:
         return [make_step("manifest", FALSE, reason=error)]
@@ -1655,15 +1662,30 @@ def read_manifest(content: bytes) -> dict[str, str]:
 
 
 def read_file(path: Path) -> bytes:
-    """Content of a file. Raises ProofError if it cannot be read or is too long."""
+    """Content of a file of at most 16 MiB. Raises ProofError if it cannot be read or is too long."""
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+            content = file.read(MAX_EVIDENCE_BYTES + 1)
     except OSError as error:
         raise ProofError(f"{path.name} cannot be read: {error.strerror}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise ProofError(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
+    if len(content) > MAX_EVIDENCE_BYTES:
+        raise ProofError(f"{path.name} has more than {MAX_EVIDENCE_BYTES} bytes")
     return content
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal. Raises ProofError if it cannot be read or is too long."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb") as file:
+            while part := file.read(1_048_576):
+                digest.update(part)
+                size += len(part)
+                if size > MAX_FILE_BYTES:
+                    raise ProofError(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
+    except OSError as error:
+        raise ProofError(f"{path.name} cannot be read: {error.strerror}") from None
+    return digest.hexdigest()
 
 
 def check_file(path: Path, checker: Checker) -> list[VerificationStep]:

@@ -68,10 +68,13 @@ def build_payload(node, second, *, begin, end, height, seq):
     )
 
 
-async def record_event(pipeline, nodes, *, begin=3_900, minutes=40, height=32.0, after=2_400):
-    """Ingest background, a peak of so many minutes with a gap in it, and the time after it."""
+async def record_event(pipeline, nodes, *, begin=3_900, minutes=40, height=32.0, after=2_400, span=(0, None)):
+    """Ingest background, a peak of so many minutes with a gap in it, and the time after it.
+
+    `span`: only the seconds from the first until before the second, in whole minutes; None: to the end.
+    """
     end = begin + 60 * minutes
-    for minute in range(0, end + after, 60):
+    for minute in range(span[0], end + after if span[1] is None else span[1], 60):
         payloads = [
             build_payload(
                 node,

@@ -9,8 +9,9 @@ from edge_agent.signing import Signer
 from gateway.transparency.leaf import Leaf, LeafKind, describe_batch, encode_canonically, hash_content
 from gateway.transparency.range_proof import prove_range
 from gateway.verification.batch_steps import read_batch, split_note
-from gateway.verification.detection_file import DetectionFile, RepeatedEvent
+from gateway.verification.detection_file import RepeatedEvent
 from tests.gateway.transparency.leaf_log import LeafLog
+from tests.gateway.verification.detection_text import DetectionFile
 
 ORIGIN = "piekwacht.example/log/ijmond"
 

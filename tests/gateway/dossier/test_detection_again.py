@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from edge_agent.wire import Signer
 from gateway.detection.detector import Detector
 from gateway.detection.stored_states import STATE
+from gateway.dossier import detection_inputs
 from gateway.dossier.build import build_dossier, open_source
 from gateway.dossier.request import EventRequest, PeriodRequest
 from gateway.service.log_worker import LogWorker
 from gateway.transparency.settings import PublicLogSettings
 from gateway.verification.detection_check import check_detection
-from gateway.verification.detection_file import DetectionFile
 from gateway.verification.dossier_check import check_dossier
 from gateway.verification.dossier_files import ZipFiles
 from gateway.verification.evidence_check import EvidenceChecker, TrustedByReader
@@ -30,6 +30,7 @@ from tests.gateway.api.routes.test_log import enrol_earlier
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.dossier.relogged import change_values, relog
 from tests.gateway.enrolled_node import T0
+from tests.gateway.verification.detection_text import DetectionFile, parts_of
 
 HOST = "piekwacht.example"
 pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded event
@@ -74,7 +75,7 @@ def detection(recorded, logged_files):
 def check(content, policy):
     """Steps of a detection file by this policy: name -> step, the last of each name."""
     checker = EvidenceChecker(TrustedByReader(policy=read_policy(policy)))
-    return {step.name: step for step in check_detection(content, checker).steps}
+    return {step.name: step for step in check_detection(parts_of(content), checker).steps}
 
 
 def false_steps(steps):
@@ -257,7 +258,7 @@ def name_differently(original):
     "content", [b'{"format":"piekwacht/detection@v1"}', b'{"format":"piekwacht/detection@v2"}', b"{}"]
 )
 def test_what_is_no_detection_file_is_one_false_step(content):
-    result = check_detection(content, EvidenceChecker(TrustedByReader()))
+    result = check_detection(parts_of(content), EvidenceChecker(TrustedByReader()))
     assert [(step.name, str(step.state)) for step in result.steps] == [("file", "false")]
     assert "the detection file cannot be read" in result.steps[0].describe()
 
@@ -292,3 +293,13 @@ async def test_an_event_whose_batches_were_deleted_has_no_detection_file(recorde
             connection.execute("UPDATE batch SET payload = %s WHERE id = %s", [before[1], before[0]])
     with zipfile.ZipFile(BytesIO(dossier.content)) as archive:
         assert not [name for name in archive.namelist() if "/detection/" in name]
+
+
+@pytest.mark.parametrize("limit", ["MAX_LEAVES", "MAX_DETECTION_BYTES", "_MAX_FILES_BYTES"])
+async def test_an_event_beyond_a_limit_of_the_verifiers_has_no_detection_file(recorded, logged, monkeypatch, limit):
+    monkeypatch.setattr(detection_inputs, limit, 200)
+    dsn, settings = logged
+    dossier = await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER, open_source(settings))
+    files = unpack(dossier.content)
+    assert not [name for name in files if "/detection/" in name]
+    assert "Gebeurtenissen waaraan de detector niet opnieuw kan rekenen: 1." in files["data/dossier.html"].decode()

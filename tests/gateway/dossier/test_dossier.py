@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pyarrow.parquet as pq
@@ -23,10 +24,12 @@ from gateway.dossier.build import build_dossier
 from gateway.dossier.errors import DossierError
 from gateway.dossier.exhibits import read_verifier
 from gateway.dossier.request import EventRequest, PeriodRequest
+from gateway.dossier.stored_file import FileWriter, StoredFile
 from gateway.errors import StartError
 from gateway.model.timestamps import format_instant
 from gateway.quality.calibration import CalibrationVersion
 from gateway.store.calibrations import add_calibration
+from gateway.verification.dossier_files import MAX_FILE_BYTES
 from tests.gateway.api.conftest import running_api
 from tests.gateway.dossier.conftest import PUBLISHER, read_json, unpack
 from tests.gateway.enrolled_node import T0
@@ -65,6 +68,20 @@ def test_two_processes_with_other_hash_seeds_and_time_zones_write_the_same_bytes
 
 async def test_a_second_build_in_one_process_has_the_same_bytes(recorded, dossier):
     assert await build_dossier(recorded[0], EventRequest(event=recorded[1]), PUBLISHER) == dossier
+
+
+async def test_another_plan_of_the_database_gives_the_same_bytes(postgres, recorded, dossier):
+    """The last binary digit of a mean depends on the order in which the database adds."""
+    dsn = postgres.create_database("other_plan", template=recorded[0].rpartition("dbname=")[2])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+        connection.execute("CREATE TABLE moved AS SELECT * FROM observation ORDER BY md5(observed_at::text)")
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("TRUNCATE observation")
+        connection.execute("INSERT INTO observation SELECT * FROM moved")
+        for method in ("indexscan", "indexonlyscan", "bitmapscan", "sort"):
+            connection.execute(f"ALTER DATABASE other_plan SET enable_{method} = off")
+    assert await build_dossier(dsn, EventRequest(event=recorded[1]), PUBLISHER) == dossier
 
 
 async def test_event_revisions_and_readings_are_those_of_the_api(recorded, files, broker):
@@ -294,7 +311,7 @@ class LogOfSomeBatches:
     async def build_value_evidence(self, snapshot, registry, station, observed_property, at):
         return json.dumps({"claim": [station, observed_property, format_instant(at)]}).encode()
 
-    async def build_detections(self, snapshot, registry, events):
+    async def build_detections(self, snapshot, registry, events, folder):
         return []
 
     async def read_policy(self, area):
@@ -327,9 +344,39 @@ NAMES = st.text("abcdefghij-_./", min_size=1, max_size=20).filter(lambda name: "
 def test_the_order_of_files_does_not_change_the_bag(contents, seconds):
     moment = datetime.fromtimestamp(seconds, UTC)
     reverse = dict(reversed(contents.items()))
-    assert write_bag("b", contents, {"A": "b"}, moment) == write_bag("b", reverse, {"A": "b"}, moment)
-    unpacked = unpack(write_bag("b", contents, {}, moment))
+    assert pack(contents, {"A": "b"}, moment) == pack(reverse, {"A": "b"}, moment)
+    unpacked = unpack(pack(contents, {}, moment))
     assert {f"data/{path}": content for path, content in contents.items()}.items() <= unpacked.items()
+    with TemporaryDirectory() as folder:
+        stored = {path: store(Path(folder), content) for path, content in contents.items()}
+        assert pack(stored, {"A": "b"}, moment) == pack(contents, {"A": "b"}, moment)
+
+
+def pack(files, facts, moment):
+    output = io.BytesIO()
+    write_bag(output, "b", files, facts, moment)
+    return output.getvalue()
+
+
+def store(folder, content):
+    writer = FileWriter(folder / str(len(list(folder.iterdir()))))
+    writer.write([content[:3], content[3:]])
+    return writer.close()
+
+
+def test_a_full_disk_is_one_sentence():
+    with pytest.raises(DossierError, match="No space left on device; set TMPDIR"):
+        FileWriter(Path("/dev/full")).write([b"0" * 100_000])
+    writer = FileWriter(Path("/dev/full"))
+    writer.write([b"0"])  # stays in the buffer
+    with pytest.raises(DossierError, match="No space left on device; set TMPDIR"):
+        writer.close()
+
+
+def test_a_dossier_that_no_verifier_would_read_is_refused(tmp_path):
+    files = {f"{number}": StoredFile(path=tmp_path, size=MAX_FILE_BYTES, sha256="0" * 64) for number in range(2)}
+    with pytest.raises(DossierError, match="make a dossier of a shorter period"):
+        pack(files, {}, datetime(2026, 1, 1, tzinfo=UTC))
 
 
 async def test_a_calibration_is_in_the_history_of_its_node_and_in_every_corrected_value(recorded, postgres):

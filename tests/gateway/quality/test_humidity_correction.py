@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.wire import EXCLUDED_FLAGS, Flag
+from gateway.model.figures import round_figure
 from gateway.model.timestamps import format_instant
 from gateway.quality.humidity_correction import (
     CORRECTION_RULES,
@@ -145,3 +146,20 @@ async def test_the_rules_are_described(api):  # noqa: F811
     assert {"name": rule["name"], "version": rule["version"]} == RULE
     assert rule["parameters"] == {"kappa": 0.3, "density": 1.65, "highestWaterActivity": 0.95}
     assert rule["source"].startswith("https://doi.org/")
+
+
+@given(
+    st.lists(st.integers(0, 9_499).map(lambda number: number / 100), min_size=2, max_size=70),
+    st.lists(st.integers(0, 99_999).map(lambda number: number / 100), min_size=2, max_size=70),
+    st.randoms(use_true_random=False),
+)
+def test_the_order_in_which_readings_are_added_changes_no_corrected_value(percents, values, random):
+    """A database adds the readings of a minute in the order of its plan."""
+    corrected = set()
+    for _ in range(6):
+        random.shuffle(percents)
+        random.shuffle(values)
+        air = AirHumidity(percent=sum(percents) / len(percents), flags=0)
+        corrected.add(correct_for_humidity(sum(values) / len(values), air)[0])
+        corrected.add(correct_for_humidity(round_figure(sum(values) / len(values)), air)[0])
+    assert len(corrected) == 1

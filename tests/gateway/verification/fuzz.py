@@ -34,7 +34,6 @@ from gateway.verification.batch_steps import read_batch
 from gateway.verification.detection_check import check_detection
 from gateway.verification.detection_file import (
     DetectedRegistry,
-    DetectionFile,
     DetectionLeaf,
     RepeatedEvent,
     StartState,
@@ -47,6 +46,7 @@ from gateway.verification.membership import read_policy
 from gateway.verification.node_key_step import read_node_key
 from gateway.verification.standalone import verify
 from gateway.verification.step import Verdict
+from tests.gateway.verification.detection_text import DetectionFile, parts_of
 from tests.gateway.verification.world import FIRST_NUMBER, INCARNATION, NODE, START_MS, World
 
 _TOKENS = (
@@ -163,10 +163,18 @@ def make_detection(world: World) -> bytes:
         registry=DetectedRegistry(stations=[], sites=[], properties=[], datastreams=[]),
         state=StartState(document=state.encode()),
         first_leaf=2,
+        leaf_count=len(leaves),
         leaves=leaves,
         range_proof=[base64.b64encode(item).decode() for item in hashes],
         checkpoint=note.decode(),
     ).encode()
+
+
+def change_line(noise: random.Random, content: bytes) -> bytes:
+    """Change one value in one line of JSON."""
+    lines = content.splitlines()
+    number = noise.choice((0, noise.randrange(len(lines))))
+    return b"\n".join([*lines[:number], change_tree(noise, lines[number]), *lines[number + 1 :], b""])
 
 
 def noise_to_detections(noise: random.Random, rounds: int, world: World) -> None:
@@ -174,8 +182,10 @@ def noise_to_detections(noise: random.Random, rounds: int, world: World) -> None
     content = make_detection(world)
     policy = read_policy(world.policy())
     for _ in range(rounds):
-        changed = noise.choice((change, change_tree))(noise, content)
-        verdict = Verdict(steps=check_detection(changed, EvidenceChecker(TrustedByReader(policy=policy))).steps)
+        changed = noise.choice((change, change_line))(noise, content)
+        verdict = Verdict(
+            steps=check_detection(parts_of(changed), EvidenceChecker(TrustedByReader(policy=policy))).steps
+        )
         assert verdict.describe("nl")
         assert verdict.state != "ok", changed
 

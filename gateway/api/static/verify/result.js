@@ -4,6 +4,9 @@ import { asSentence, explainReason, fill } from "./words.js";
 const MARKS = { ok: "✓", false: "✗", unchecked: "–" };
 const BY_POLICY = ["checkpoint", "witnesses", "node_key"]; // the steps that a trust list decides
 
+// A key of a stranger's file may be the name of a method of every object.
+const lookUp = (texts, key) => (Object.hasOwn(texts, key) ? texts[key] : undefined);
+
 const byId = (id) => document.getElementById(id);
 
 function element(tag, className, ...children) {
@@ -42,7 +45,7 @@ export function showResult(boot, { evidence, steps, verdict }, hasOwnPolicy, not
     byId("basis").textContent = [note, boot.words[hasOwnPolicy ? "by_reader" : "by_file"]].filter(Boolean).join(" ");
   }
   byId("steps-title").hidden = false;
-  byId("checks").replaceChildren(...steps.map((step) => describeStep(boot.words, step, hasOwnPolicy)));
+  byId("checks").replaceChildren(...steps.map((step) => describeStep(boot, step, hasOwnPolicy)));
 }
 
 function describeVerdict({ words }, evidence, steps, verdict) {
@@ -53,12 +56,12 @@ function describeVerdict({ words }, evidence, steps, verdict) {
   return fill(words[verdict === "ok" && evidence.claim === null ? "verdict_batch" : `verdict_${verdict}`], values);
 }
 
-function describeClaim({ words, language, names, units }, { claim, batch }) {
+function describeClaim({ words, language, names, units, stations }, { claim, batch }) {
   if (claim === null) return fill(words.claim_batch, { batch: `${batch.node} ${batch.incarnation} ${batch.number}` });
   const value = claim.value === null ? "–" : Number(claim.value).toLocaleString(language, { maximumFractionDigits: 12 });
-  const unit = units[claim.property] ?? "";
-  const property = names[claim.property] ?? claim.property;
-  return fill(words.claim, { station: claim.station, property, at: formatLocal(claim.observed_at, language), value: `${value} ${unit}`.trim() });
+  const unit = lookUp(units, claim.property) ?? "";
+  const property = lookUp(names, claim.property) ?? claim.property;
+  return fill(words.claim, { station: lookUp(stations, claim.station) ?? claim.station, property, at: formatLocal(claim.observed_at, language), value: `${value} ${unit}`.trim() });
 }
 
 function formatLocal(text, language) {
@@ -68,12 +71,18 @@ function formatLocal(text, language) {
   return at.toLocaleString(locale, { timeZone: "Europe/Amsterdam", dateStyle: "long", timeStyle: "medium" });
 }
 
-function describeStep(words, step, hasOwnPolicy) {
+// The evidence has the id of a station, and this site knows its name.
+const describeFact = (stations, label, text) => {
+  const name = label === "station" ? lookUp(stations, text) : undefined;
+  return name === undefined ? text : `${text} (${name})`;
+};
+
+function describeStep({ words, stations }, step, hasOwnPolicy) {
   const state = element("span", "mark", `${MARKS[step.state]} ${words[`state_${step.state}`]}`);
   const heading = element("h4", "", words[`step_${step.name}`], " ", state);
   const facts = element("dl", "facts");
   for (const [label, text] of step.facts) {
-    facts.append(element("dt", "", words[`fact_${label}`]), element("dd", "", element("code", "", text)));
+    facts.append(element("dt", "", words[`fact_${label}`]), element("dd", "", element("code", "", describeFact(stations, label, text))));
   }
   const comparison = element("details", "", element("summary", "", words.compared), facts);
   comparison.open = step.state === "false";
