@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn
 
 import psycopg
@@ -18,13 +19,15 @@ from alerting.log import get_logger
 from edge_agent.wire import DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
 from gateway.decoding.signature import make_sign_function
-from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure
+from gateway.guests.notary import GuestNotary
+from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
 from gateway.ingest.desired_config import DesiredConfigTracker
 from gateway.ingest.micro_batch import MicroBatch, split_messages
 from gateway.ingest.pipeline import CommitResult, Pipeline
 from gateway.ingest.reporter import REPORT_DELAY
 from gateway.ingest.settings import IngestSettings
 from gateway.ingest.speculation import Speculation
+from gateway.live.message import LiveMessage
 from gateway.mqtt.connection import BrokerUnavailableError, MqttConnection
 from gateway.mqtt.packets import Message
 from gateway.system.exception_groups import find_error
@@ -38,9 +41,17 @@ class IngestSession:
     """Ingest over one subscribed connection, until broker or database fail."""
 
     def __init__(
-        self, connection: MqttConnection, pipeline: Pipeline, settings: IngestSettings, signer: Signer
+        self,
+        connection: MqttConnection,
+        pipeline: Pipeline,
+        settings: IngestSettings,
+        signer: Signer,
+        *,
+        notary: GuestNotary | None = None,
     ) -> None:
+        """`notary`: stores the messages of guests between commits."""
         self._connection, self._pipeline, self._settings, self._signer = connection, pipeline, settings, signer
+        self._notary = notary
         self._sign = make_sign_function(signer.private.private_bytes_raw())
         self._desired_configs = DesiredConfigTracker(settings.areas)
         self._queue: asyncio.Queue[MicroBatch] = asyncio.Queue(1)
@@ -141,9 +152,9 @@ class IngestSession:
         return stored_ranges, [(live_topic(live.area), live.encode()) for live in result.live_messages]
 
     async def _run_maintenance(self) -> None:
-        """Replay quarantined payloads, end silent events, publish configurations. A failure waits for the next turn.
+        """Replay quarantined payloads, store what guests sent, end silent events, publish configurations.
 
-        It runs between commits, as both use the same database connection.
+        A failure waits for the next turn. It runs between commits, as both use the same database connection.
         """
         if time.monotonic() < self._maintenance_due:
             return
@@ -151,16 +162,23 @@ class IngestSession:
         try:
             while await self._pipeline.replay_quarantined():
                 _LOG.info("quarantined payloads replayed")
-            silent_ends = await self._pipeline.end_silent_events()
+            live_messages = [*await self._store_guest_messages(), *await self._pipeline.end_silent_events()]
         except psycopg.Error as error:
             report_database_failure(error)
-            silent_ends = []
+            live_messages = []
         await self._pipeline.date_pending_batches()
-        for live in silent_ends:
+        for live in live_messages:
             await self._connection.publish(live_topic(live.area), live.encode())
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
+
+    async def _store_guest_messages(self) -> list[LiveMessage]:
+        """Store what guests sent, if this gateway has a notary's key; return messages for viewers."""
+        if self._notary is None:
+            return []
+        result = await self._notary.run_turn(partial(store_payloads, self._pipeline))
+        return [] if result is None else result.live_messages
 
     def _sign_note(self, topic: Topic, note: StoredRanges | DesiredConfig) -> _Publication:
         return str(topic), self._signer.sign(note.encode(), self._sign)

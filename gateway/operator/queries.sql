@@ -164,3 +164,30 @@ VALUES (%(node)s, %(properties)s, %(changed_at)s, %(former_serial)s, %(model)s, 
 -- name: list_sensor_changes
 SELECT node_id AS node, properties, changed_at, model, serial, reason, former_serial, recorded_by, recorded_at
 FROM sensor_change WHERE node_id = %(node)s ORDER BY changed_at DESC, id DESC LIMIT 50
+
+-- name: select_area
+SELECT id FROM area WHERE id = %(area)s
+
+-- name: insert_guest
+INSERT INTO guest (node_id, format, mapping, sender, token_sha256, topic, poll_url, owner, consent_on, consent_text, incarnation)
+VALUES (%(node)s, %(format)s, %(mapping)s, %(sender)s, %(token)s, %(topic)s, %(poll_url)s, %(owner)s, %(consent_on)s,
+        %(consent_text)s, %(incarnation)s)
+
+-- name: select_guest_format
+SELECT format FROM guest WHERE node_id = %(node)s AND revoked_at IS NULL
+
+-- name: update_guest_token
+UPDATE guest SET token_sha256 = %(token)s WHERE node_id = %(node)s
+
+-- name: update_guest_revoked
+UPDATE guest SET revoked_at = now() WHERE node_id = %(node)s
+
+-- name: list_guests
+SELECT g.node_id AS node, n.area_id AS area, t.name, g.format, g.sender, g.topic, g.poll_url, g.owner, g.consent_on,
+       g.consent_text, g.enrolled_at, g.revoked_at, s.last_seen,
+       (SELECT count(*) FROM guest_message m WHERE m.node_id = g.node_id) AS waiting,
+       (SELECT count(*) FROM quarantine q WHERE q.topic = 'pw/v1/' || n.area_id || '/' || g.node_id || '/foreign') AS quarantined
+FROM guest g JOIN node n ON n.id = g.node_id JOIN station t ON t.id = g.node_id
+LEFT JOIN node_status s ON s.node_id = g.node_id
+WHERE %(areas)s::text[] IS NULL OR n.area_id = ANY(%(areas)s)
+ORDER BY g.node_id

@@ -12,8 +12,10 @@ from gateway.decoding.process import Decoder
 from gateway.detection.detector import Detector
 from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
+from gateway.guests.notary import GuestNotary
 from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
+from gateway.ingest.quarantine_budget import QuarantineBudget
 from gateway.ingest.settings import IngestSettings
 from gateway.quality.flagger import Flagger
 from gateway.service.log_task import run_logs
@@ -64,10 +66,13 @@ async def _ingest_areas(
     """`connection_name` is shown by the database; `wait_for_broker`: it has answered before, so wait for it."""
     store = Store(settings.database.dsn, areas=ingest.areas or ["*"], name=connection_name)
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
+    notary_key = ingest.notary()
+    notary = None if notary_key is None else GuestNotary(store, notary_key, QuarantineBudget().select)
     broker = settings.broker.for_area(ingest.areas[0]) if ingest.share_areas else settings.broker
     try:
         async with run_logs(settings.public_log, settings.database.dsn, ingest.areas, connection_name):
-            await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
+            consumer = IngestConsumer(ingest, broker, pipeline, notary=notary, wait_for_broker=wait_for_broker)
+            await consumer.run()
     finally:
         await store.close()
 
