@@ -24,7 +24,7 @@ from gateway.guests.guest import Guest, GuestMessage
 QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _LOG = get_logger("gateway.guests")
 _MAX_GROUP = 500  # messages of one commit
-_MAX_WAITING = 5_000  # messages; more senders are asked to try again
+_MAX_WAITING = 5_000  # messages; above it a sender gets status 503
 _MAX_WAITING_BYTES = 64 << 20
 _STATEMENT_TIMEOUT = 5_000  # ms
 # A sender repeats the bytes of a message within seconds, if it got no answer. A sensor that measures the same again

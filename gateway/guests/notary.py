@@ -78,7 +78,7 @@ class SignedMessage(Struct, frozen=True, kw_only=True):
 
 
 class SigningPlan(Struct, frozen=True, kw_only=True):
-    """What one turn does with the messages that are not signed yet; `ids_without_reading` are deleted."""
+    """The work of one turn on messages that are not signed yet; `ids_without_reading` are deleted."""
 
     signed: Sequence[SignedMessage]
     rejected: Sequence[tuple[int, RejectedPayload]]

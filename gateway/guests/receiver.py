@@ -25,13 +25,13 @@ from gateway.guests.telemetry import MESSAGES
 
 _LOG = get_logger("gateway.guests")
 _REFRESH_SECONDS = 5.0  # a revoked guest is received at most this much longer
-_MIN_REFRESH_SECONDS = 1.0  # between two looks for a token that is not known yet
+_MIN_REFRESH_SECONDS = 1.0  # between two loads for a token that is not known yet
 _MAX_HEADER = 200  # characters
 _MAX_TOPIC = 500  # characters
 
 
 class ReceiptState(StrEnum):
-    """What became of a message; also a label of metrics."""
+    """Outcome of a message; also a label of metrics."""
 
     STORED = "stored"
     REPEATED = "repeated"
@@ -66,13 +66,6 @@ class GuestReceiver:
         self, token: str, body: bytes, *, headers: Mapping[str, str], path: str, address: str
     ) -> Receipt:
         """Receive a post. `headers` in small letters; `path`: what follows the token in the address."""
-        receipt = await self._receive_post(token, body, headers=headers, path=path, address=address)
-        MESSAGES.labels(receipt.state.value).inc()
-        return receipt
-
-    async def _receive_post(
-        self, token: str, body: bytes, *, headers: Mapping[str, str], path: str, address: str
-    ) -> Receipt:
         source, now = rate_limit_key(address), time.monotonic()
         wait = self._wrong_tokens.wait(source, now)
         if wait:
@@ -119,9 +112,10 @@ class GuestReceiver:
         except InboxUnavailableError as error:
             return _refuse(ReceiptState.UNAVAILABLE, str(error), 5.0)
         if reception.is_refused:
-            return Receipt(state=ReceiptState.REFUSED, detail=reception.detail)
-        values = sum(len(reading.values) for reading in reception.readings)
-        return Receipt(state=ReceiptState.STORED if is_new else ReceiptState.REPEATED, values=values)
+            return _refuse(ReceiptState.REFUSED, reception.detail)
+        state = ReceiptState.STORED if is_new else ReceiptState.REPEATED
+        MESSAGES.labels(state.value).inc()
+        return Receipt(state=state, values=sum(len(reading.values) for reading in reception.readings))
 
     async def list_guests(self) -> Sequence[Guest]:
         """Return the guests whose messages are received, at most some seconds old. Raises psycopg.Error."""
@@ -169,4 +163,5 @@ def _build_inbox_message(message: GuestMessage, reception: Reception, repeat: ti
 
 
 def _refuse(state: ReceiptState, detail: str, wait_seconds: float = 0.0) -> Receipt:
+    MESSAGES.labels(state.value).inc()
     return Receipt(state=state, detail=detail, wait_seconds=wait_seconds)

@@ -4,17 +4,18 @@ import hashlib
 from collections.abc import Sequence
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.adapters.foreign import ForeignMessage, RefusedError
 from gateway.adapters.formats import JudgedReading, read_message
 from gateway.guests.guest import Guest
+from gateway.model.properties import PROPERTIES
 
-_BOARD_FORMATS = frozenset({"airrohr", "sensor-community"})  # they write the number of a board with its kind before it
+_CHIP_FORMATS = frozenset({"airrohr", "sensor-community"})  # a device is named by its chip: esp8266-12345
 
 
 class ReceptionReason(StrEnum):
-    """What becomes of a message; also a label of metrics."""
+    """How a message was judged; also a label of metrics."""
 
     READ = "read"
     NO_READING = "no_reading"  # a message of the format without a reading, such as that a device joined a network
@@ -52,14 +53,19 @@ def judge_message(guest: Guest, message: ForeignMessage) -> Reception:
             f"this message is of the device {other[:80]}, and {guest.node} is {guest.sender}; each has its own token"
         )
         return Reception(reason=ReceptionReason.OTHER_DEVICE, detail=detail)
-    filled = [reading for reading in readings if reading.values]
+    filled = [reading for reading in map(_keep_known_properties, readings) if reading.values]
     if readings and not filled:
-        names = ", ".join(value.name[:40] for reading in readings for value in reading.left_out)
-        detail = f"no value of it can be stored; left out: {names[:400]}"
+        names = [value.name for reading in readings for value in (*reading.sources.values(), *reading.left_out)]
+        detail = f"no value of it can be stored; left out: {', '.join(names)[:400]}"
         return Reception(reason=ReceptionReason.UNREADABLE, detail=detail)
     if not filled:
         return Reception(reason=ReceptionReason.NO_READING)
     return Reception(reason=ReceptionReason.READ, readings=filled)
+
+
+def _keep_known_properties(reading: JudgedReading) -> JudgedReading:
+    """Leave out what no property measures, such as the temperature inside a housing; the body has it anyway."""
+    return structs.replace(reading, values={name: v for name, v in reading.values.items() if name in PROPERTIES})
 
 
 def derive_message_key(reception: Reception, message: ForeignMessage) -> bytes:
@@ -77,4 +83,4 @@ def _is_sender(guest: Guest, sender: str) -> bool:
 def normalize_sender(format_name: str, sender: str) -> str:
     """Return a device's name in the form in which two writings of it are equal: `esp8266-12345` is `12345`."""
     name = sender.strip().casefold()
-    return name.rpartition("-")[2] if format_name in _BOARD_FORMATS else name
+    return name.rpartition("-")[2] if format_name in _CHIP_FORMATS else name

@@ -20,6 +20,7 @@ from edge_agent.wire import DesiredConfig, Signer, StoredRanges, Topic, TopicKin
 from gateway import telemetry
 from gateway.decoding.signature import make_sign_function
 from gateway.guests.notary import GuestNotary
+from gateway.guests.publications import OWN_TOPICS, GuestPublications
 from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
 from gateway.ingest.desired_config import DesiredConfigTracker
 from gateway.ingest.micro_batch import MicroBatch, split_messages
@@ -48,10 +49,12 @@ class IngestSession:
         signer: Signer,
         *,
         notary: GuestNotary | None = None,
+        publications: GuestPublications | None = None,
     ) -> None:
-        """`notary`: stores the messages of guests between commits."""
+        """`notary`: stores the messages of guests between commits; `publications`: those that come from the broker."""
         self._connection, self._pipeline, self._settings, self._signer = connection, pipeline, settings, signer
-        self._notary = notary
+        self._notary, self._publications = notary, publications
+        self._guest_filters: set[str] = set()
         self._sign = make_sign_function(signer.private.private_bytes_raw())
         self._desired_configs = DesiredConfigTracker(settings.areas)
         self._queue: asyncio.Queue[MicroBatch] = asyncio.Queue(1)
@@ -79,13 +82,21 @@ class IngestSession:
             async with self._finish_transaction_first():
                 messages = await self._connection.receive(self._settings.max_batches, self._settings.window_seconds)
             telemetry.QUEUE.labels("ingest").set(len(self._connection))
-            payloads, node_messages = split_messages(messages, datetime.now(UTC))
+            own_messages = await self._store_publications(messages)
+            payloads, node_messages = split_messages(own_messages, datetime.now(UTC))
             speculation = await self._pipeline.speculate(payloads, previous=speculation)
             await self._queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
             if len(self._connection) < self._settings.max_batches:
                 await self._queue.join()  # messages that arrive now join the next micro-batch, and wait less
+
+    async def _store_publications(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Commit what guests published to their inbox; return the messages of nodes."""
+        if self._publications is None or all(message.topic.startswith(OWN_TOPICS) for message in messages):
+            return messages
+        await self._publications.store(message for message in messages if not message.topic.startswith(OWN_TOPICS))
+        return [message for message in messages if message.topic.startswith(OWN_TOPICS)]
 
     async def _commit_micro_batches(self, tasks: asyncio.TaskGroup) -> NoReturn:
         """Commit one micro-batch after the other and publish its results in the background; idle: maintenance."""
@@ -167,11 +178,22 @@ class IngestSession:
             report_database_failure(error)
             live_messages = []
         await self._pipeline.date_pending_batches()
+        await self._subscribe_to_guests()
         for live in live_messages:
             await self._connection.publish(live_topic(live.area), live.encode())
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
+
+    async def _subscribe_to_guests(self) -> None:
+        """Subscribe to the topics of guests that are new. A topic that the broker refuses stops nothing else."""
+        filters = await self._publications.list_filters() if self._publications is not None else set()
+        for topic_filter in sorted(filters - self._guest_filters):
+            self._guest_filters.add(topic_filter)
+            try:
+                await self._connection.subscribe([topic_filter])
+            except BrokerUnavailableError as error:
+                _LOG.warning("topic of a guest not subscribed", topic=topic_filter, error=str(error))
 
     async def _store_guest_messages(self) -> list[LiveMessage]:
         """Store what guests sent, if this gateway has a notary's key; return messages for viewers."""

@@ -16,6 +16,7 @@ from gateway.adapters.formats import FORMATS, MAPPED_FORMATS
 from gateway.adapters.mapping import parse_mapping
 from gateway.guests.batch import for_guest
 from gateway.guests.guest import generate_token, hash_token
+from gateway.guests.publications import find_filter_problem
 from gateway.model.registry import Node, Station
 from gateway.operator.actor import Actor
 from gateway.operator.audit import Act, record_act
@@ -28,7 +29,7 @@ _MAX_TEXT = 200
 
 
 class GuestOrder(Struct, frozen=True, kw_only=True):
-    """What an operator states of a new guest.
+    """A new guest, as an operator states it.
 
     node          its id, which is also that of its station; it begins with `guest-`
     name          name of its station on pages
@@ -166,6 +167,9 @@ def _check_format(order: GuestOrder) -> None:
             parse_mapping(order.mapping)
         except ConfigurationError as error:
             raise _refuse(str(error)) from None
+    problem = None if order.topic is None else find_filter_problem(order.topic)
+    if problem is not None:
+        raise _refuse(f"{str(order.topic)[:80]}: {problem}")
     if order.poll_url is not None and not order.poll_url.startswith(("http://", "https://")):
         raise _refuse(f"{order.poll_url[:80]}: the address to poll begins with http:// or https://")
 

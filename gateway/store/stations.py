@@ -170,7 +170,7 @@ def put_node(connection: psycopg.Connection, node: Node, *, since: datetime | No
 
 
 def put_guest_node(connection: psycopg.Connection, node: Node, station: Station) -> None:
-    """Enrol a guest node at a station of its own, with the same id: no station has nodes of both classes."""
+    """Enrol a guest node at a separate station with the same id: no station has nodes of both classes."""
     if not is_guest(node.id) or not node.id == node.station == station.id:
         raise GatewayError(f"{node.id}: the id of a guest begins with {GUEST_PREFIX}, and its station has the same id")
     connection.execute(QUERIES["put_station"], _field_values(station))

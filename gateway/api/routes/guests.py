@@ -6,7 +6,7 @@ firmware offers something else. A message is committed before it is answered.
 
 import base64
 import binascii
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from msgspec import json
@@ -79,7 +79,8 @@ async def _receive(request: Request, token: str, path: str) -> Response:
 def _respond(receipt: Receipt) -> Response:
     status = _STATUS[receipt.state]
     if status == 200:
-        content = json.encode(GuestReceipt(state=receipt.state.value, values=receipt.values))
+        state: Literal["stored", "repeated"] = "stored" if receipt.state is ReceiptState.STORED else "repeated"
+        content = json.encode(GuestReceipt(state=state, values=receipt.values))
         return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
     problem = build_problem(status, receipt.detail)
     problem.headers["Cache-Control"] = "no-store"

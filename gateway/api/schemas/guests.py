@@ -8,7 +8,7 @@ from gateway.api.schemas.schema import Schema
 
 
 class GuestReceipt(Schema, frozen=True, kw_only=True):
-    """What became of a message of a guest. It is committed to the database before this is answered."""
+    """Outcome of a message of a guest, which is committed to the database before this is answered."""
 
     state: Annotated[
         Literal["stored", "repeated"],
