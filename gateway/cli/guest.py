@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="enrol a guest; its token is printed once and stored hashed")
     add.add_argument("node", help="id of the guest and its station; begins with guest-")
     add.add_argument("--area", required=True, help="id of the area")
-    add.add_argument("--name", required=True, help="name of the station on pages, such as a street or a district")
+    add.add_argument(
+        "--name", required=True, help="name of the station on pages, such as a street; (sensor van bewoner) is added"
+    )
     add.add_argument("--at", type=_parse_place, required=True, metavar="LAT,LON", help="place, in degrees WGS 84")
     add.add_argument("--format", required=True, choices=FORMATS, help="format of its messages")
     add.add_argument("--sender", required=True, help="its device in the messages: serial number, dev_eui, esp8266-...")

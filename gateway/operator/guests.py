@@ -26,13 +26,14 @@ from gateway.operator.fleet import require_node
 from gateway.store import stations
 
 _MAX_TEXT = 200
+NAME_SUFFIX = " (sensor van bewoner)"  # part of the name of its station, which every page, feed, file and mail has
 
 
 class GuestOrder(Struct, frozen=True, kw_only=True):
     """A new guest, as an operator states it.
 
     node          its id, which is also that of its station; it begins with `guest-`
-    name          name of its station on pages
+    name          name of its station on pages, without NAME_SUFFIX
     sender        name of the device in its messages
     mapping       text of the mapping file, if the format needs one
     owner, consent_on, consent_text   who agreed, when, to which version of the text; never published
@@ -82,7 +83,11 @@ def add_guest(connection: psycopg.Connection, actor: Actor, order: GuestOrder, n
     if _select(connection, "select_area", {"area": order.area}) is None:
         raise _refuse(f"there is no area {order.area}; `piekwacht site show` prints the areas")
     station = Station(
-        id=order.node, area=order.area, name=order.name, latitude=order.latitude, longitude=order.longitude
+        id=order.node,
+        area=order.area,
+        name=f"{order.name.strip()}{NAME_SUFFIX}",
+        latitude=order.latitude,
+        longitude=order.longitude,
     )
     key = for_guest(notary, order.node).verifier
     stations.put_guest_node(connection, Node(id=order.node, area=order.area, station=order.node, key=key), station)
@@ -147,7 +152,12 @@ def _check(order: GuestOrder) -> None:
     except ValidationError:
         raise _refuse(f"{order.node[:80]}: an id has small letters, digits and hyphens, at most 63") from None
     _check_format(order)
-    for title, text in (("sender", order.sender), ("owner", order.owner), ("version of the text", order.consent_text)):
+    for title, text in (
+        ("name", order.name),
+        ("sender", order.sender),
+        ("owner", order.owner),
+        ("version of the text", order.consent_text),
+    ):
         if not text.strip() or len(text) > _MAX_TEXT:
             raise _refuse(f"the {title} needs 1 to {_MAX_TEXT} characters")
     if order.consent_on > datetime.now(UTC).date():

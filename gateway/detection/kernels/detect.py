@@ -94,7 +94,7 @@ def detect_rows(
         property_index = np.uint64(topology.property_of[group])
         s, e, g = streams[slot_index], events[slot_index], state.groups[group]
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
-        if has_wind:
+        if has_wind and not topology.is_guest[slot_index]:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
         if flags & EXCLUDED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
             change_count = follow_excluded_reading(

@@ -32,11 +32,14 @@ def mixed_registry(own, guests):
     return replace(registry, stations=stations, datastreams=datastreams)
 
 
-def run(values, registry):
-    """Events of a matrix of values, a row per minute and a column per station."""
+def run(values, registry, winds=None):
+    """Events of a matrix of values, a row per minute and a column per station. `winds`: direction of each station."""
     count = values.shape[1]
     at = np.repeat(T0 + np.arange(len(values)) * MINUTE, count)
-    batch = ObservationBatch.from_columns(np.tile(np.arange(count), len(values)), at, values.ravel())
+    columns = {}
+    if winds is not None:
+        columns = {"wind_direction": np.tile(winds, len(values)), "wind_speed": np.full(len(at), 3.0)}
+    batch = ObservationBatch.from_columns(np.tile(np.arange(count), len(values)), at, values.ravel(), **columns)
     return run_detector(DETECTOR, batch, registry)
 
 
@@ -54,7 +57,8 @@ def test_whatever_guests_report_the_events_of_others_stay_the_same(report):
     values = quiet(own + guests)
     values[150:160, 0] += 60  # a plume at one station
     values[200:215, :own] += 40  # an episode of all
-    alone = run(values[:, :own], mixed_registry(own, 0))
+    winds = np.array([270.0] + [np.nan] * (own - 1) + [90.0] * guests, np.float64)
+    alone = run(values[:, :own], mixed_registry(own, 0), winds[:own])
     assert {event.kind for event in alone} >= {EventKind.PEAK, EventKind.REGIONAL}
     reports = {
         "high": 500.0,
@@ -63,7 +67,7 @@ def test_whatever_guests_report_the_events_of_others_stay_the_same(report):
         "noise": np.random.default_rng(3).uniform(0, 900, (140, guests)),
     }
     values[100:, own:] = reports[report]
-    together = run(values, mixed_registry(own, guests))
+    together = run(values, mixed_registry(own, guests), winds)
     assert without_neighbours(together) == without_neighbours(alone)
 
 
