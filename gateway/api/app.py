@@ -143,6 +143,7 @@ def create_app(
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
+    guests.install(app, dsn, guest_settings)
     install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
@@ -151,7 +152,6 @@ def create_app(
     plume_service.install(app, dsn, alerting)
     subscription_service.install(app, subscriptions, dsn)
     operator_service.install(app, dsn, operator_tools)
-    guests.install(app, dsn, guest_settings)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
         operator_routes, guests,

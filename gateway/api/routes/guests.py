@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from msgspec import json
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.access.middleware import GUEST_PATH, is_guest_path
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.problems import build_problem
 from gateway.api.schemas.guests import GuestReceipt
@@ -32,6 +34,13 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     **describe_responses(GuestReceipt, private=True),
     422: {"description": "The message is stored for the operator, and holds no reading; `detail` says why"},
 }
+
+
+def _describe_part(name: str) -> dict[str, Any]:
+    """A part of the address in the OpenAPI document."""
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
 _BODY: dict[str, Any] = {
     "security": [],
     "requestBody": {
@@ -43,37 +52,55 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("", summary="Message of a foreign sensor", responses=_RESPONSES, openapi_extra=_BODY)
-async def receive_message(request: Request) -> Response:
-    """The token is the password of Basic, or that of Bearer."""
-    return await _receive(request, _read_token(request.headers.get("authorization", "")), "")
-
-
-@router.post("/{token}", summary="The same, with the token in the address", responses=_RESPONSES, openapi_extra=_BODY)
-async def receive_message_by_token(request: Request, token: str) -> Response:
-    """For sensors that send no header `Authorization`."""
-    return await _receive(request, token, "")
-
-
 @router.post(
-    "/{token}/{path:path}", summary="The same, with a path of the maker", responses=_RESPONSES, openapi_extra=_BODY
+    "/{token}",
+    summary="Message of a foreign sensor, with the token in the address",
+    responses=_RESPONSES,
+    openapi_extra={**_BODY, "parameters": [_describe_part("token")]},
 )
-async def receive_message_at_path(request: Request, token: str, path: str) -> Response:
-    """For sensors that add a path to the address, such as AirGradient: sensors/airgradient:<serial>/measures."""
-    return await _receive(request, token, path)
+@router.post(
+    "/{token}/{path:path}",
+    summary="Message of a foreign sensor, with the token and a path of its maker in the address",
+    responses=_RESPONSES,
+    openapi_extra={**_BODY, "parameters": [_describe_part("token"), _describe_part("path")]},
+)
+async def receive_message(request: Request) -> Response:
+    """The answer has one sentence for the person who configured the sensor."""
+    token, _, path = request.scope["path"].removeprefix(GUEST_PATH).lstrip("/").partition("/")
+    receiver: GuestReceiver = request.app.state.guest_receiver
+    receipt = await receiver.receive_post(
+        token or _read_token(request.headers.get("authorization", "")),
+        await request.body(),
+        headers=request.headers,
+        path=path,
+        address=request.state.address,
+    )
+    return _respond(receipt)
+
+
+class GuestMiddleware:
+    """ASGI middleware: answers posts of sensors before the routes are searched, which takes longer than the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a post of a sensor; leave everything else to the application."""
+        if scope["type"] == "http" and scope["method"] == "POST" and is_guest_path(scope["path"]):
+            response = await receive_message(Request(scope, receive))
+            await response(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def install(app: FastAPI, dsn: str, settings: GuestSettings | None) -> None:
-    """Give the application its receiver; the inbox of it is open while the application runs."""
+    """Give the application its receiver, whose inbox is open while the application runs.
+
+    Called before the access middleware is installed, so that its limit of bodies and its addresses apply here.
+    """
+    app.add_middleware(GuestMiddleware)
     app.state.guest_inbox = GuestInbox(dsn)
     app.state.guest_receiver = GuestReceiver(app.state.guest_inbox, settings or GuestSettings())
-
-
-async def _receive(request: Request, token: str, path: str) -> Response:
-    receiver: GuestReceiver = request.app.state.guest_receiver
-    receipt = await receiver.receive_post(
-        token, await request.body(), headers=request.headers, path=path, address=request.state.address
-    )
-    return _respond(receipt)
 
 
 def _respond(receipt: Receipt) -> Response:
