@@ -24,7 +24,7 @@ from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.renderer import View, build_view
-from gateway.api.pages.situation import OpenPeak, StationAir, build_situations
+from gateway.api.pages.situation import OpenPeak, StationAir, build_situations, describe_guest_peaks
 from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import get_latest_values
@@ -173,6 +173,7 @@ def _build_local_screen(formats: Formats, place: PlaceName, situations: Situatio
     facts = list(worst.facts)
     if nearest[0].distance is not None and nearest[0].distance > _FAR_METRES:
         facts.append(formats.texts["air_far"].format(distance=formats.distance(nearest[0].distance)))
+    facts += describe_guest_peaks(formats, worst.state, [item.situation for item in nearest])
     elsewhere = [item for item in situations.items if item.state == "peak" and not is_guest(item.station)]
     if elsewhere and worst.state != "peak":
         facts.append(formats.texts["air_elsewhere"].format(headline=elsewhere[0].headline))

@@ -92,7 +92,7 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
     return Situations(
         at=format_instant(formats.now),
         headline=headline,
-        facts=[*facts, *_describe_more_peaks(formats, stations)],
+        facts=[*facts, *_describe_more_peaks(formats, stations), *describe_guest_peaks(formats, state, items)],
         state=state,
         plume=None if worst is None else worst.plume,
         items=items,
@@ -194,6 +194,14 @@ def _describe_more_peaks(formats: Formats, stations: Sequence[StationAir]) -> li
     peaks = [item.peak for item in stations if item.peak is not None and not is_guest(item.station.id)]
     others = len({peak.plume.id for peak in peaks}) - 1
     return [formats.texts.plural("air_more_peaks", others)] if others > 0 else []
+
+
+def describe_guest_peaks(formats: Formats, state: State, items: Sequence[Situation]) -> list[str]:
+    """The stations of guests with a peak, while the answer in this state is of others that have none."""
+    names = [item.station_name for item in items if item.state == "peak" and is_guest(item.station)]
+    if state == "peak" or not names:
+        return []
+    return [formats.texts["air_guest_peak"].format(stations=", ".join(names))]
 
 
 def _select_recent(minutes: Mapping[str, Minute], oldest: datetime) -> dict[str, Minute]:
