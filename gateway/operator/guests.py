@@ -124,7 +124,7 @@ def rotate_token(connection: psycopg.Connection, actor: Actor, node: str) -> str
 
 
 def revoke_guest(connection: psycopg.Connection, actor: Actor, node: str) -> None:
-    """Refuse everything that a guest sends from now on; what is stored stays. Raises OperatorError."""
+    """Refuse what a guest sends from now on, and forget its exact place; readings stay. Raises OperatorError."""
     area = _require_guest(connection, actor, node)
     connection.execute(QUERIES["update_guest_revoked"], {"node": node})
     stations.revoke_node(connection, node)

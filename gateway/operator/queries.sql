@@ -180,6 +180,10 @@ SELECT format FROM guest WHERE node_id = %(node)s AND revoked_at IS NULL
 UPDATE guest SET token_sha256 = %(token)s WHERE node_id = %(node)s
 
 -- name: update_guest_revoked
+-- Only the public place of the station stays.
+WITH place AS (
+    UPDATE station SET latitude = round(latitude::numeric, 3), longitude = round(longitude::numeric, 3) WHERE id = %(node)s
+)
 UPDATE guest SET revoked_at = now() WHERE node_id = %(node)s
 
 -- name: list_guests

@@ -215,6 +215,7 @@ def test_operators_see_rotate_and_revoke_guests(installation, capsys):
     assert post(other).status_code == 200
     assert main(["guest", "revoke", "guest-duin", *config]) == 0
     wait_until(lambda: post(other).status_code == 401, 20, pause=1.0)
+    assert fetch(site.database, "SELECT latitude FROM station WHERE id = %s", "guest-duin") == [(52.49,)]
     audited = fetch(site.database, "SELECT action, object FROM access.audit ORDER BY id")
     assert audited == [(action, "node guest-duin") for action in ("enrol", "rotate-token", "revoke")]
     with psycopg.connect(site.database) as connection:

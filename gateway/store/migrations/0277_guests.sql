@@ -44,3 +44,13 @@ CREATE TABLE guest_original (                   -- bodies that can hold personal
     body        bytea NOT NULL,
     PRIMARY KEY (node_id, incarnation, seq)
 );
+
+-- The original goes with the signed bytes of its batch, whoever removes those: retention, or a person on request.
+CREATE FUNCTION forget_guest_original() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM guest_original
+    WHERE node_id = NEW.node_id AND incarnation = NEW.incarnation AND seq = NEW.seq;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER forget_guest_original AFTER UPDATE OF payload ON batch
+    FOR EACH ROW WHEN (NEW.payload = '' AND starts_with(NEW.node_id, 'guest-')) EXECUTE FUNCTION forget_guest_original();

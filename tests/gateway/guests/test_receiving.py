@@ -100,6 +100,8 @@ async def test_a_message_with_an_id_is_stored_once_whatever_else_differs(api, da
     batch = ReadingBatch.decode(split_note(payload)[0])
     assert batch.received.body == ""  # it can hold the place of a home
     assert fetch(database, "SELECT body FROM guest_original") == [(first,)]
+    fetch(database, "UPDATE batch SET payload = ''")  # as retention and a removal on request do
+    assert fetch(database, "SELECT body FROM guest_original") == []
 
 
 @pytest.mark.parametrize(
