@@ -8,7 +8,6 @@ from pathlib import Path
 import msgspec
 
 from alerting.log import escape_unprintable
-from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.adapters.formats import FORMATS
 from gateway.adapters.mapping import load_mapping
@@ -131,7 +130,7 @@ def _parse_place(text: str) -> tuple[float, float]:
     try:
         latitude, longitude = (float(part) for part in text.split(","))
     except ValueError:
-        raise ConfigurationError(f"--at {text[:40]!r}: write it as LAT,LON, such as 52.494,4.594") from None
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: write it as LAT,LON, such as 52.494,4.594") from None
     return latitude, longitude
 
 
@@ -139,4 +138,4 @@ def _parse_date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise ConfigurationError(f"--consent-on {text[:40]!r}: write it as 2026-11-29") from None
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: write it as 2026-11-29") from None
