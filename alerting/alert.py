@@ -15,6 +15,7 @@ AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
 NETWORK_KINDS = frozenset({"silent", "undeliverable", "copied", "wrong_clock"})
+GUEST_PREFIX = "guest-"  # of the ids of stations of guests, as edge_agent.wire has it
 TEST_KIND = "test"  # of a message that somebody sends to try a receiver; it is never stored as an alert
 
 
@@ -25,6 +26,11 @@ class Change(StrEnum):
     UPDATED = "updated"
     ENDED = "ended"
     VOIDED = "voided"  # later readings show that it was no event: every notified receiver gets a correction
+
+
+def is_guest_station(station: str) -> bool:
+    """Whether a station is of a guest: a sensor of somebody else, which signs nothing."""
+    return station.startswith(GUEST_PREFIX)
 
 
 def peak_averaging(kind: str) -> Literal["raw", "area"]:
@@ -119,6 +125,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     neighbours: Corroboration | None = None  # None: not known
     detector: str  # name@version#hash of its parameters
     detected_late: bool = False  # found in late data: recorded, never paged as live
+    only_guests: bool = False  # no station of the network itself saw it: recorded and shown, and nobody is notified
 
     @property
     def labels(self) -> dict[str, str | tuple[str, ...]]:

@@ -5,7 +5,8 @@ events belong together is decided once, when the gateway stores them (`gateway/m
 plume is the id of the event that it began with; it never changes.
 
 The leading event, by one rule: the most severe; of equals the property that comes first in the registry; of equals the
-highest excess; then the earliest onset. An event that was disproved leads only if all of them were.
+highest excess; then the earliest onset. An event of a guest's station leads only if no other station has one. An event
+that was disproved leads only if all of them were.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from alerting.alert import Alert, Change, Severity
+from alerting.alert import Alert, Change, Severity, is_guest_station
 
 PUBLIC_KINDS = frozenset({"peak", "regional"})  # the other kinds are doubtful: an event that becomes one was no plume
 
@@ -108,7 +109,7 @@ class Plume(Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def severity(self) -> Severity:
-        """The severity of the leading event, which is the highest."""
+        """The severity of the leading event: the highest, but for events of guests beside others."""
         return self.leading.severity
 
     @property
@@ -168,10 +169,11 @@ def build_plume(id_: str, area: str, events: Iterable[PlumeEvent]) -> Plume:
     return Plume(id=id_, area=area, events=ranked)
 
 
-def rank_event(event: PlumeEvent) -> tuple[bool, int, int, float, datetime, str]:
+def rank_event(event: PlumeEvent) -> tuple[bool, bool, int, int, float, datetime, str]:
     """Return the key by which events of one plume are ordered; the smallest leads."""
     return (
         not event.counts,
+        is_guest_station(event.station),
         -event.severity.rank,
         event.property_order,
         -event.excess,

@@ -34,12 +34,14 @@ __all__ = [
     "MalformedError",
     "NoteError",
     "ReadingBatch",
+    "ReceivedMessage",
     "Signer",
     "StoredRanges",
     "Topic",
     "TopicKind",
     "UnsignedError",
     "Verifier",
+    "is_guest",
     "split_note",
 ]
 
@@ -48,6 +50,7 @@ PROPERTY = r"^[a-z][a-z0-9_]{0,31}$"
 INCARNATION = r"^[a-z2-7]{12}$"  # 60 random bits in base32
 BOOT = r"^[!-~]{1,64}$"
 DIGEST = r"^[0-9a-f]{32}$"  # the first 16 bytes of SHA-256 in hexadecimal
+GUEST_PREFIX = "guest-"  # of the ids of guest nodes and their stations, and of no others
 
 Name = Annotated[str, Meta(pattern=NAME)]
 Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
@@ -112,6 +115,26 @@ class ClockState(StrEnum):
     STEPPED = "stepped"
 
 
+class ReceivedMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The message of a foreign sensor that the gateway turned into a batch. The gateway signs it as notary.
+
+    format   the adapter that read it
+    at       when the gateway received it, ms UTC
+    sha256   hash of the body, in hexadecimal
+    body     the exact bytes in base64; left out if the format can hold personal data, such as an exact place
+    topic    MQTT topic, or the path of the post; headers: those of the post that the adapter reads
+    mapping  hash of the mapping file in hexadecimal, if the format needs one
+    """
+
+    format: _ShortText
+    at: Milliseconds
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    body: Annotated[str, Meta(max_length=200_000)] = ""
+    topic: Annotated[str, Meta(max_length=512)] = ""
+    headers: Annotated[dict[_ShortText, Annotated[str, Meta(max_length=512)]], Meta(max_length=8)] = {}
+    mapping: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")] = ""
+
+
 class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Readings of one node in columns: reading i was taken at t0 + dt[i], in ms UTC by its clock.
 
@@ -134,6 +157,7 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, omit_defaults=True):
     values: Annotated[dict[_ShortText, list[float | None]], Meta(min_length=1, max_length=64)]
     flags: dict[_ShortText, list[Annotated[int, Meta(ge=0, lt=2**31)]]] = {}
     pos: list[tuple[float, float, float]] | None = None
+    received: ReceivedMessage | None = None  # of a guest node, and of no other
 
     def encode(self) -> bytes:
         """The text that is signed: one JSON line with its newline."""
@@ -271,6 +295,14 @@ class Topic(Struct, frozen=True, kw_only=True):
             msg = f"not a topic of a node: {text[:120]!r}"
             raise MalformedError(msg)
         return cls(area=match[1], node=match[2], kind=TopicKind(match[3]))
+
+
+def is_guest(name: str) -> bool:
+    """Whether this is the id of a guest node, or of its station: a sensor of somebody else, which signs nothing.
+
+    The class is part of the id, so that it stands in every batch, key and evidence file and can never change.
+    """
+    return name.startswith(GUEST_PREFIX)
 
 
 def live_topic(area: str) -> str:

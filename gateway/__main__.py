@@ -33,6 +33,7 @@ _COMMANDS = (
     ("basemap", "add, list and remove archives of map tiles for the pages", "gateway.cli.basemap"),
     ("ca", "create the area's certificate authority and issue certificates", "gateway.enrolment.ca_command"),
     ("node", "enrol, renew, configure and revoke nodes", "gateway.enrolment.node_command"),
+    ("guest", "enrol, list and revoke sensors of others, which sign nothing", "gateway.cli.guest"),
     ("calibration", "add and show versions of the calibration of a sensor", "gateway.cli.calibration"),
     ("access", "manage the accounts and keys of staff; show the audit log", "gateway.cli.access"),
     ("doctor", "check the whole installation; print each problem with its remedy", "gateway.doctor.command"),

@@ -14,6 +14,7 @@ from gateway.api.settings import ApiSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.shadow.settings import ShadowSettings
+from gateway.guests.settings import GuestSettings
 from gateway.ingest.settings import IngestSettings
 from gateway.mqtt.settings import BrokerSettings
 from gateway.operator.settings import OperatorSettings
@@ -70,6 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention: RetentionSettings = RetentionSettings()
     broker: BrokerSettings = BrokerSettings()
     ingest: IngestSettings | None = None
+    guests: GuestSettings = GuestSettings()
     detection: DetectionSettings = DetectionSettings()
     shadow: ShadowSettings | None = None
     selftest: SelfTestSettings | None = None

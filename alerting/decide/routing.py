@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from alerting.alert import Alert, Place, Severity
 from alerting.decide import polygon, time_intervals
@@ -33,6 +33,7 @@ class DecisionReason(StrEnum):
     REOPENED = "reopened"  # the event goes on after the receiver was notified of its end
     CORRECTED = "corrected"  # the end that the receiver was notified of has changed
     REMAINING = "remaining"  # another event of the plume stands after the correction of the one it was notified of
+    GUEST = "guest"  # only stations of guests saw it
     SILENCED = "silenced"
     MAINTENANCE = "maintenance"
     KNOWN_SOURCE = "known_source"
@@ -139,10 +140,16 @@ def route_alert(
         receiver = rosters.resolve(prepared_route.route.receiver, now)
         previous = decisions.get(receiver)
         if previous is None or previous.reason is DecisionReason.NOT_SURE_ENOUGH:
-            decisions[receiver] = _decide_route(prepared_route, receiver, confidence, late=late)
+            decision = _decide_route(prepared_route, receiver, confidence, late=late)
+            decisions[receiver] = _suppress_guest(decision) if alert.only_guests else decision
         if not prepared_route.route.go_on:
             break
     return list(decisions.values()) or [Decision(receiver="", notify=False, reason=DecisionReason.NO_ROUTE)]
+
+
+def _suppress_guest(decision: Decision) -> Decision:
+    """Notify nobody of what only guests saw, also not in the digest of what was detected late."""
+    return structs.replace(decision, notify=False, reason=DecisionReason.GUEST)
 
 
 def _decide_route(prepared_route: PreparedRoute, receiver: str, confidence: float, *, late: bool) -> Decision:

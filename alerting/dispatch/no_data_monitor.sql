@@ -1,5 +1,7 @@
 -- name: select_contacts
-SELECT station, area, latitude, longitude, last_heard FROM alerting.heard WHERE last_heard IS NOT NULL
+-- A guest is switched on and off by somebody else: its silence alerts nobody, and it stands for no area.
+SELECT station, area, latitude, longitude, last_heard FROM alerting.heard
+WHERE last_heard IS NOT NULL AND NOT starts_with(station, 'guest-')
 
 -- name: select_sites
 SELECT name, area, latitude, longitude FROM alerting.facility
@@ -24,7 +26,8 @@ DELETE FROM alerting.refusal WHERE receiver = %(receiver)s AND channel = %(chann
 -- name: select_node_faults
 -- A wrong clock is a fault after as long a time as missing data is.
 SELECT node, area, station, latitude, longitude, kind, since, clock_error_ms FROM alerting.node_fault
-WHERE kind <> 'wrong_clock' OR since <= now() - make_interval(secs => %(seconds)s) ORDER BY kind, node
+WHERE (kind <> 'wrong_clock' OR since <= now() - make_interval(secs => %(seconds)s)) AND NOT starts_with(node, 'guest-')
+ORDER BY kind, node
 
 -- name: select_open_network_alerts
 SELECT event_id, revision, alert::text AS alert FROM (

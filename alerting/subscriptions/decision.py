@@ -34,6 +34,7 @@ class NoticeReason(StrEnum):
     OTHER_SUBJECT = "other_subject"  # another place or property
     BELOW_LEVEL = "below_level"
     NOT_SURE_ENOUGH = "not_sure_enough"
+    GUEST = "guest"  # only stations of guests saw it
     NOT_WORSE = "not_worse"
     CALM_AWAITED = "calm_awaited"  # the end, until the plume has been calm
     PAUSED = "paused"
@@ -94,7 +95,7 @@ def build_plume_alerts(id_: str, alerts: Sequence[Alert], *, is_calm: bool = Fal
         alerts=tuple(alerts),
         counted=counted,
         is_over=not any(event.is_open for event in events.values()),
-        is_corroborated=saw_neighbours or len({alert.station for alert in counted}) > 1,
+        is_corroborated=saw_neighbours or len({alert.station for alert in counted if not alert.only_guests}) > 1,
         is_calm=is_calm,
     )
 
@@ -175,9 +176,10 @@ def _decide_news(
     if was_notified and last is not None and plume.is_over:
         return _decide_end(plume, last, counted)
     covering = [(item, alert) for alert in counted for item in subscriptions if item.covers(alert)]
-    if not covering:
-        return NoticeDecision(reason=NoticeReason.OTHER_SUBJECT)
-    alert = next((alert for item, alert in covering if alert.severity.rank >= item.level.rank), None)
+    believed = [(item, alert) for item, alert in covering if not alert.only_guests]
+    if not believed:
+        return NoticeDecision(reason=NoticeReason.GUEST if covering else NoticeReason.OTHER_SUBJECT)
+    alert = next((alert for item, alert in believed if alert.severity.rank >= item.level.rank), None)
     if alert is None:
         return NoticeDecision(reason=NoticeReason.BELOW_LEVEL)
     if alert.confidence < (rules.confidence_corroborated if plume.is_corroborated else rules.confidence):

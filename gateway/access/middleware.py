@@ -22,6 +22,7 @@ from gateway.access.telemetry import REFUSED, REQUESTS
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 _INTERNAL_PATHS = frozenset({"/metrics", "/healthz", "/readyz"})
+GUEST_PATH = "/api/v1/guests"  # posts of foreign sensors: gateway.guests.receiver has their tokens and limits
 _COOKIE_PATHS = ("/account",)  # their forms set or end a session
 _ORIGIN_REFUSALS = {
     OriginDecision.OTHER_ORIGIN: "this request came from another site",
@@ -75,6 +76,8 @@ class AccessMiddleware:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:18]) > self._settings.max_body_bytes:
             raise _body_too_long(self._settings.max_body_bytes)
+        if scope["method"] == "POST" and is_guest_path(scope["path"]):
+            return {"identity": None, "address": client.address, "credential": None}
         credential = credential_from_headers(headers, self._cookie)
         self._require_own_origin(scope, headers, credential)
         identity = self._authenticator.get_cached(credential) if credential else None
@@ -108,6 +111,11 @@ class AccessMiddleware:
         if identity is None and credential.is_key:
             raise _RefusedError(401, "invalid_key", "this key is not valid", www_authenticate="Bearer")
         return identity
+
+
+def is_guest_path(path: str) -> bool:
+    """Whether posts to a path are messages of foreign sensors."""
+    return path == GUEST_PATH or path.startswith(f"{GUEST_PATH}/")
 
 
 def _require_token(wait: float) -> None:

@@ -15,6 +15,7 @@ For the payload of a LoRaWAN device or a topic the network names device and time
 the paths begin in that payload.
 """
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Annotated
 import jsonpath
 from msgspec import Meta, Struct
 
-from edge_agent.configuration import ConfigurationError, load_toml
+from edge_agent.configuration import ConfigurationError, convert_table, load_toml
 from edge_agent.recordings.numbers import UnreadableCellError
 from edge_agent.recordings.times import TimeReader, load_zone
 from edge_agent.recordings.units import UNITS, find_conversion, same
@@ -146,3 +147,11 @@ def parse(message: ForeignMessage, mapping: FieldMapping) -> list[ForeignReading
 def load_mapping(path: Path) -> FieldMapping:
     """Read a mapping file. Raises ConfigurationError with one sentence."""
     return load_toml(path, FieldMapping)
+
+
+def parse_mapping(text: str) -> FieldMapping:
+    """Read the text of a mapping file that was checked before. Raises ConfigurationError with one sentence."""
+    try:
+        return convert_table(tomllib.loads(text), FieldMapping, source="the mapping")
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"the mapping is no TOML: {error}") from None

@@ -53,6 +53,7 @@ from gateway.api.routes import (
     basemap,
     detection,
     events,
+    guests,
     health,
     index,
     log,
@@ -69,6 +70,7 @@ from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
 from gateway.errors import StartError
+from gateway.guests.settings import GuestSettings
 from gateway.mqtt.settings import BrokerSettings
 from gateway.operator.tools import DATABASE_ONLY, OperatorTools
 from gateway.system.gc_tuning import freeze_gc
@@ -86,6 +88,7 @@ def create_app(
     reports: ReportMaker | None = None,
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
+    guest_settings: GuestSettings | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
@@ -101,7 +104,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with database.open_pool(), tile_cache.open_client():
+        async with database.open_pool(), tile_cache.open_client(), app.state.guest_inbox.open():
             client_id = f"piekwacht-api-{secrets.token_hex(6)}"
             tasks = [
                 asyncio.create_task(hub.listen(broker, client_id, latest_values.fetch_commit)),
@@ -140,6 +143,7 @@ def create_app(
     problems.install(app, COMMON_HEADERS)
     openapi.install(app)
     app.add_middleware(CacheMiddleware)
+    guests.install(app, dsn, guest_settings)
     install.install_access(app, settings.access, dsn, public_url=settings.public_url, proxies=settings.trusted_proxies)
     app.state.admission = Admission(app.state.anonymous_limit, settings.max_viewers)
     app.add_middleware(HeadersMiddleware)
@@ -150,14 +154,14 @@ def create_app(
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        direction_routes, operator_routes,
+        direction_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
     for operator_router in (enrolment.api_router, work.api_router):
         app.include_router(operator_router, prefix="/api/v1")
-    app.include_router(health.router)
-    app.include_router(security_txt.router)
+    for root_module in (health, security_txt):
+        app.include_router(root_module.router)
     app.state.static_files = static_files.load_files()
     app.include_router(static_files.router)
     app.include_router(basemap.router)
@@ -188,6 +192,7 @@ async def serve(
     reports: ReportMaker | None = None,
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
+    guest_settings: GuestSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
     app = create_app(
@@ -200,6 +205,7 @@ async def serve(
         reports=reports,
         alerting=alerting,
         operator_tools=operator_tools,
+        guest_settings=guest_settings,
     )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(

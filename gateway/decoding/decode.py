@@ -25,6 +25,7 @@ from edge_agent.wire import (
     ReadingBatch,
     Topic,
     UnsignedError,
+    is_guest,
 )
 from gateway.decoding.rejection import RejectionReason
 from gateway.decoding.signature import is_valid_signature
@@ -188,6 +189,9 @@ def _verify(payload: Payload, registry: Registry) -> ReadingBatch:
         raise _RejectionError(RejectionReason.MALFORMED, str(error)) from None
     if batch.node != node.id:
         raise _RejectionError(RejectionReason.FOREIGN_TOPIC, f"{node.id} signed a batch that names {batch.node}")
+    if is_guest(batch.node) != (batch.received is not None):
+        detail = "a batch of a guest node, and no other, has the message that was received - at `$.received`"
+        raise _RejectionError(RejectionReason.MALFORMED, detail)
     return batch
 
 

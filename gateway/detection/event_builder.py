@@ -61,9 +61,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
     event_record = record["event"]
     location = station.area if kind is EventKind.REGIONAL else station.id
     wind = _extract_wind(event_record, facts.onset)
-    risen_slots = [
-        int(j) for j in record["risen_slots"][: min(int(record["risen_neighbours"]), records.MAX_RISEN_SLOTS)]
-    ]
+    risen_slots = [int(j) for j in record["risen_slots"][: int(record["named_neighbours"])]]
     neighbours = neighbours_from_slots(
         station,
         Neighbours(

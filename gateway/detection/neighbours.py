@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_agent.wire import is_guest
 from gateway.detection.records import Topology
 from gateway.model.geodesy import METRES_PER_DEGREE, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station, cache_per_registry
@@ -20,7 +21,8 @@ class NeighbourGroups:
     """group_of (m,): the group of each slot; the slots of group g are members[offsets[g]:offsets[g + 1]].
 
     property_of (k,), area_of (k,): index of each group's property in `properties` and of its area in `areas`.
-    twin_of (m,): the datastream of the same property beside it, or -1.
+    twin_of (m,): the datastream of the same property beside it, or -1; guests are no twins.
+    own_ends (k,): where the guests of each group begin in `members`; is_guest (m,): whose station is a guest's.
 
     east, north (m,): position of each datastream in metres from the first station of its area; NaN if unknown.
     """
@@ -33,6 +35,8 @@ class NeighbourGroups:
     area_of: NDArray[np.int32]
     areas: tuple[str, ...]
     twin_of: NDArray[np.int32]
+    own_ends: NDArray[np.int64]
+    is_guest: NDArray[np.bool_]
     east: NDArray[np.float64]
     north: NDArray[np.float64]
 
@@ -46,6 +50,8 @@ class NeighbourGroups:
             property_of=self.property_of,
             area_of=self.area_of,
             twin_of=self.twin_of,
+            own_ends=self.own_ends,
+            is_guest=self.is_guest,
             east=self.east,
             north=self.north,
         )
@@ -60,9 +66,14 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
     positions = np.array([_position(registry, datastream.station) for datastream in registry.datastreams]).reshape(
         -1, 2
     )
+    guests = np.array([is_guest(datastream.station) for datastream in registry.datastreams], np.bool_)
     groups = [
-        (key, members) for key, slots in slots_by_place.items() for members in _split_group(np.array(slots), positions)
+        (key, members[np.argsort(guests[members], kind="stable")])
+        for key, slots in slots_by_place.items()
+        for members in _split_group(np.array(slots), positions)
     ]
+    offsets = np.cumsum([0, *(len(members) for _, members in groups)])
+    guest_counts = np.array([np.count_nonzero(guests[members]) for _, members in groups], np.int64)
     areas = tuple(dict.fromkeys(area for (area, _), _ in groups))
     properties = tuple(dict.fromkeys(name for (_, name), _ in groups))
     area_number = {area: number for number, area in enumerate(areas)}
@@ -74,12 +85,14 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
     return NeighbourGroups(
         group_of=group_of,
         members=np.concatenate([members for _, members in groups] or [np.zeros(0, np.int64)]).astype(np.int32),
-        offsets=np.cumsum([0, *(len(members) for _, members in groups)]),
+        offsets=offsets,
         properties=tuple(registry.properties[name] for name in properties),
         property_of=np.array([property_number[name] for (_, name), _ in groups], np.int32),
         area_of=np.array([area_number[area] for (area, _), _ in groups], np.int32),
         areas=areas,
         twin_of=_find_twins(registry, list(slots_by_place.values()), positions),
+        own_ends=offsets[1:] - guest_counts,
+        is_guest=guests,
         east=east,
         north=north,
     )
@@ -120,13 +133,14 @@ def _find_twins(registry: Registry, groups: list[list[int]], positions: NDArray[
     twin_of = np.full(len(registry.datastreams), -1, np.int32)
     station_numbers = {name: number for number, name in enumerate(registry.stations)}
     station = np.array([station_numbers[datastream.station] for datastream in registry.datastreams])
+    guests = np.array([is_guest(datastream.station) for datastream in registry.datastreams], np.bool_)
     for slots in groups:
         order = np.array(slots)[np.lexsort((slots, *positions[slots].T[::-1]))]
         first, second = order[:-1], order[1:]  # neighbours in that order
         are_close = positions[first].any(axis=1) & (
             np.abs(positions[first] - positions[second]).max(axis=1) < _TWIN_DISTANCE
         )
-        are_twins = are_close | (station[first] == station[second])
+        are_twins = (are_close | (station[first] == station[second])) & ~(guests[first] | guests[second])
         twin_of[first[are_twins]] = second[are_twins]
         twin_of[second[are_twins]] = first[are_twins]  # of two candidates, the earlier one
     return twin_of

@@ -143,6 +143,7 @@ CHANGE = np.dtype(
         ("outlier", np.int32),  # 1: it is an outlier, with the facts of `event.outlier_*`
         ("fresh_neighbours", np.int32),  # neighbours with a valid reading at that time
         ("risen_neighbours", np.int32),  # those of them that rose too
+        ("named_neighbours", np.int32),  # how many of `risen_slots` are filled in
         ("neighbour_window_ms", np.int64),  # longest time between two rises that counts
         ("risen_slots", np.int32, (MAX_RISEN_SLOTS,)),
         ("stream", STREAM),
@@ -172,6 +173,8 @@ class Topology(NamedTuple):
     property_of: NDArray[np.int32]
     area_of: NDArray[np.int32]
     twin_of: NDArray[np.int32]
+    own_ends: NDArray[np.int64]
+    is_guest: NDArray[np.bool_]
     east: NDArray[np.float64]
     north: NDArray[np.float64]
 

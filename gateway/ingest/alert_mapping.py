@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import hypot
 
 from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Place
+from edge_agent.wire import is_guest
 from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
 from gateway.model.properties import order_of_property
@@ -54,7 +55,14 @@ def _build_alert(event: Event, registry: Registry, plume: str) -> Alert:
         neighbours=_map_neighbours(event),
         detector=event.detector,
         detected_late=event.detected_late,
+        only_guests=is_seen_by_guests_only(event),
     )
+
+
+def is_seen_by_guests_only(event: Event) -> bool:
+    """Whether no station of the network itself saw the event: neither its own nor one that rose with it."""
+    others = event.neighbours.stations if event.neighbours is not None else ()
+    return is_guest(event.station) and all(is_guest(station) for station in others)
 
 
 def _map_wind(wind: Wind | None) -> AlertWind | None:

@@ -5,6 +5,7 @@ The session calls it and acknowledges the messages afterwards. The ledger makes 
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import psycopg
 
@@ -41,6 +42,11 @@ async def commit_with_retry(pipeline: Pipeline, micro_batch: MicroBatch, *, retr
             if time.monotonic() > deadline:
                 raise DatabaseUnavailableError from None
             await asyncio.sleep(retry)
+
+
+async def store_payloads(pipeline: Pipeline, payloads: Sequence[Payload]) -> CommitResult:
+    """Store payloads that no broker holds. Raises psycopg.OperationalError if the database is unavailable."""
+    return await _store_micro_batch(pipeline, MicroBatch(messages=(), payloads=payloads, node_messages=()))
 
 
 async def _store_micro_batch(pipeline: Pipeline, micro_batch: MicroBatch) -> CommitResult:

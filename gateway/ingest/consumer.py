@@ -14,6 +14,8 @@ from alerting.log import get_logger
 from edge_agent.wire import Signer
 from gateway import telemetry
 from gateway.errors import StartError
+from gateway.guests.notary import GuestNotary
+from gateway.guests.publications import GuestPublications
 from gateway.ingest.commit import DatabaseUnavailableError, report_database_failure
 from gateway.ingest.micro_batch import SUBSCRIBED_KINDS
 from gateway.ingest.pipeline import Pipeline
@@ -37,10 +39,21 @@ class IngestConsumer:
     """One session on the broker and one pipeline; recovers by itself if broker or database fail."""
 
     def __init__(
-        self, settings: IngestSettings, broker: BrokerSettings, pipeline: Pipeline, *, wait_for_broker: bool = False
+        self,
+        settings: IngestSettings,
+        broker: BrokerSettings,
+        pipeline: Pipeline,
+        *,
+        notary: GuestNotary | None = None,
+        publications: GuestPublications | None = None,
+        wait_for_broker: bool = False,
     ) -> None:
-        """`wait_for_broker`: the broker has answered before, so its absence is no error in the configuration."""
+        """`wait_for_broker`: the broker has answered before, so its absence is no error in the configuration.
+
+        `notary`: stores the messages of guests; None: nobody does. `publications`: what guests publish to the broker.
+        """
         self._settings, self._broker, self._pipeline = settings, broker, pipeline
+        self._notary, self._publications = notary, publications
         self._signer = settings.signer()
         self._wait_for_broker = wait_for_broker
 
@@ -72,7 +85,15 @@ class IngestConsumer:
             areas = self._settings.areas or ["+"]
             await connection.subscribe([f"pw/v1/{area}/+/{kind}" for area in areas for kind in SUBSCRIBED_KINDS])
             _LOG.info("ingest started", broker=str(self._broker))
-            await IngestSession(connection, self._pipeline, self._settings, self._signer).run()
+            session = IngestSession(
+                connection,
+                self._pipeline,
+                self._settings,
+                self._signer,
+                notary=self._notary,
+                publications=self._publications,
+            )
+            await session.run()
 
     async def _wait_for_areas(self) -> None:
         """Wait while another gateway writes for our areas, without connecting to the broker."""

@@ -16,12 +16,12 @@ _NODE_MESSAGE_SUFFIXES = tuple(f"/{kind}" for kind in (TopicKind.STATUS, TopicKi
 
 @dataclass(frozen=True, kw_only=True)
 class MicroBatch:
-    """Messages that go into one transaction; none of them is acknowledged yet."""
+    """Messages that go into one transaction; none of them is acknowledged yet. `speculation` None: nothing is."""
 
     messages: Sequence[Message]
     payloads: Sequence[Payload]
     node_messages: Sequence[NodeMessage]
-    speculation: Speculation
+    speculation: Speculation | None = None
 
 
 def split_messages(messages: Sequence[Message], received_at: datetime) -> tuple[list[Payload], list[NodeMessage]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn
 
 import psycopg
@@ -18,13 +19,16 @@ from alerting.log import get_logger
 from edge_agent.wire import DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
 from gateway.decoding.signature import make_sign_function
-from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure
+from gateway.guests.notary import GuestNotary
+from gateway.guests.publications import OWN_TOPICS, GuestPublications
+from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
 from gateway.ingest.desired_config import DesiredConfigTracker
 from gateway.ingest.micro_batch import MicroBatch, split_messages
 from gateway.ingest.pipeline import CommitResult, Pipeline
 from gateway.ingest.reporter import REPORT_DELAY
 from gateway.ingest.settings import IngestSettings
 from gateway.ingest.speculation import Speculation
+from gateway.live.message import LiveMessage
 from gateway.mqtt.connection import BrokerUnavailableError, MqttConnection
 from gateway.mqtt.packets import Message
 from gateway.system.exception_groups import find_error
@@ -38,9 +42,19 @@ class IngestSession:
     """Ingest over one subscribed connection, until broker or database fail."""
 
     def __init__(
-        self, connection: MqttConnection, pipeline: Pipeline, settings: IngestSettings, signer: Signer
+        self,
+        connection: MqttConnection,
+        pipeline: Pipeline,
+        settings: IngestSettings,
+        signer: Signer,
+        *,
+        notary: GuestNotary | None = None,
+        publications: GuestPublications | None = None,
     ) -> None:
+        """`notary`: stores the messages of guests between commits; `publications`: those that come from the broker."""
         self._connection, self._pipeline, self._settings, self._signer = connection, pipeline, settings, signer
+        self._notary, self._publications = notary, publications
+        self._guest_filters: set[str] = set()
         self._sign = make_sign_function(signer.private.private_bytes_raw())
         self._desired_configs = DesiredConfigTracker(settings.areas)
         self._queue: asyncio.Queue[MicroBatch] = asyncio.Queue(1)
@@ -68,13 +82,21 @@ class IngestSession:
             async with self._finish_transaction_first():
                 messages = await self._connection.receive(self._settings.max_batches, self._settings.window_seconds)
             telemetry.QUEUE.labels("ingest").set(len(self._connection))
-            payloads, node_messages = split_messages(messages, datetime.now(UTC))
+            own_messages = await self._store_publications(messages)
+            payloads, node_messages = split_messages(own_messages, datetime.now(UTC))
             speculation = await self._pipeline.speculate(payloads, previous=speculation)
             await self._queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
             if len(self._connection) < self._settings.max_batches:
                 await self._queue.join()  # messages that arrive now join the next micro-batch, and wait less
+
+    async def _store_publications(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Commit what guests published to their inbox; return the messages of nodes."""
+        if self._publications is None or all(message.topic.startswith(OWN_TOPICS) for message in messages):
+            return messages
+        await self._publications.store(message for message in messages if not message.topic.startswith(OWN_TOPICS))
+        return [message for message in messages if message.topic.startswith(OWN_TOPICS)]
 
     async def _commit_micro_batches(self, tasks: asyncio.TaskGroup) -> NoReturn:
         """Commit one micro-batch after the other and publish its results in the background; idle: maintenance."""
@@ -141,9 +163,9 @@ class IngestSession:
         return stored_ranges, [(live_topic(live.area), live.encode()) for live in result.live_messages]
 
     async def _run_maintenance(self) -> None:
-        """Replay quarantined payloads, end silent events, publish configurations. A failure waits for the next turn.
+        """Replay quarantined payloads, store what guests sent, end silent events, publish configurations.
 
-        It runs between commits, as both use the same database connection.
+        A failure waits for the next turn. It runs between commits, as both use the same database connection.
         """
         if time.monotonic() < self._maintenance_due:
             return
@@ -151,16 +173,34 @@ class IngestSession:
         try:
             while await self._pipeline.replay_quarantined():
                 _LOG.info("quarantined payloads replayed")
-            silent_ends = await self._pipeline.end_silent_events()
+            live_messages = [*await self._store_guest_messages(), *await self._pipeline.end_silent_events()]
         except psycopg.Error as error:
             report_database_failure(error)
-            silent_ends = []
+            live_messages = []
         await self._pipeline.date_pending_batches()
-        for live in silent_ends:
+        await self._subscribe_to_guests()
+        for live in live_messages:
             await self._connection.publish(live_topic(live.area), live.encode())
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
+
+    async def _subscribe_to_guests(self) -> None:
+        """Subscribe to the topics of guests that are new. A topic that the broker refuses stops nothing else."""
+        filters = await self._publications.list_filters() if self._publications is not None else set()
+        for topic_filter in sorted(filters - self._guest_filters):
+            self._guest_filters.add(topic_filter)
+            try:
+                await self._connection.subscribe([topic_filter])
+            except BrokerUnavailableError as error:
+                _LOG.warning("topic of a guest not subscribed", topic=topic_filter, error=str(error))
+
+    async def _store_guest_messages(self) -> list[LiveMessage]:
+        """Store what guests sent, if this gateway has a notary's key; return messages for viewers."""
+        if self._notary is None:
+            return []
+        result = await self._notary.run_turn(partial(store_payloads, self._pipeline))
+        return [] if result is None else result.live_messages
 
     def _sign_note(self, topic: Topic, note: StoredRanges | DesiredConfig) -> _Publication:
         return str(topic), self._signer.sign(note.encode(), self._sign)

@@ -14,6 +14,8 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     """`[ingest]`: how the gateway receives and stores batches.
 
     key_file          private key that signs StoredRanges, created by `piekwacht key`
+    notary_key_file   private key that signs the batches of guest nodes, created by `piekwacht key`; without it no
+                      message of a guest is stored as readings
     areas             areas whose topics are received; empty: every area
     share_areas       several gateways share these areas among themselves, by leases in the database
     lease_seconds     time without a sign of life after which a worker counts as stopped and its areas are free;
@@ -35,6 +37,7 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
     }
 
     key_file: Path
+    notary_key_file: Path | None = None
     areas: list[str] = []
     share_areas: bool = False
     lease_seconds: Annotated[float, Meta(ge=1, le=60)] = 10.0
@@ -45,9 +48,17 @@ class IngestSettings(Struct, frozen=True, kw_only=True):
 
     def signer(self) -> Signer:
         """Read the gateway's private key. StartError if it cannot be read."""
-        try:
-            return Signer.parse(self.key_file.read_text())
-        except OSError as error:
-            raise StartError(f"the gateway's key {self.key_file} cannot be read: {error.strerror}") from None
-        except NoteError as error:
-            raise StartError(f"the gateway's key {self.key_file}: {error}") from None
+        return _read_key(self.key_file, "the gateway's key")
+
+    def notary(self) -> Signer | None:
+        """Read the notary's private key; None if there is none. StartError if it cannot be read."""
+        return None if self.notary_key_file is None else _read_key(self.notary_key_file, "the notary's key")
+
+
+def _read_key(path: Path, title: str) -> Signer:
+    try:
+        return Signer.parse(path.read_text())
+    except OSError as error:
+        raise StartError(f"{title} {path} cannot be read: {error.strerror}") from None
+    except NoteError as error:
+        raise StartError(f"{title} {path}: {error}") from None

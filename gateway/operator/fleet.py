@@ -13,6 +13,7 @@ from msgspec import Struct
 from psycopg.rows import class_row, scalar_row
 
 from edge_agent.wire import Flag
+from gateway.model.properties import PROPERTIES
 from gateway.operator.actor import Actor
 from gateway.operator.database import QUERIES
 from gateway.operator.errors import OperatorError, RefusalKind
@@ -25,6 +26,8 @@ _CERTIFICATE_DAYS = 90  # renew from then on, docs/operator/nodes.md
 _LOW_CAPTURE = 0.9  # data capture that directive 2008/50/EC asks of measurements
 _LOW_BATTERY = 20.0  # percent
 _FULL_SPOOL = 1_000  # batches that wait: nearly three hours at one in ten seconds
+_MIN_COMPARED_HOURS = 6
+_DOUBTFUL_RATIO = 3.0
 _FEW_HOURS = 2  # with a flag in a day: a passing state such as a restart
 # flags of a sensor that is broken or drifts; others are of the air, of a restart, of work, or of the clock
 _JUDGED_FLAGS = (
@@ -57,6 +60,7 @@ class NodeProblem(StrEnum):
     LOW_CAPTURE = "low_capture"
     SENSOR_FAULT = "sensor_fault"
     DOUBTFUL_SENSOR = "doubtful_sensor"
+    GUEST_DIFFERS = "guest_differs"
 
 
 class NodeCapture(Struct, frozen=True, kw_only=True):
@@ -89,11 +93,31 @@ class Doubt(Struct, frozen=True, kw_only=True):
     last_at: datetime
 
 
+class GuestComparison(Struct, frozen=True, kw_only=True):
+    """Median of the hourly means of the last day: of a guest, and of all stations of the network in its area."""
+
+    node: str
+    observed_property: str
+    hours: int
+    median: float
+    network_median: float
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the two differ by a factor of three, and by as much as the lowest severity of an event."""
+        row = PROPERTIES.get(self.observed_property)
+        if row is None or row.severity is None or self.hours < _MIN_COMPARED_HOURS:
+            return False
+        low, high = sorted((self.median, self.network_median))
+        return high - low >= row.severity[0] and high >= _DOUBTFUL_RATIO * low
+
+
 class Measurements(Struct, frozen=True, kw_only=True):
-    """Data capture and doubts of nodes, as of one hour."""
+    """Data capture and doubts of nodes, and how guests compare with the network, as of one hour."""
 
     captures: Sequence[NodeCapture] = ()
     doubts: Sequence[Doubt] = ()
+    comparisons: Sequence[GuestComparison] = ()
 
 
 class NodeRow(Struct, frozen=True, kw_only=True):
@@ -162,7 +186,8 @@ def load_measurements(
     captures = _fetch(connection, NodeCapture, "select_capture", {**values, "start": hour - _CAPTURE_PERIOD})
     flags = {"start": hour - _DOUBT_PERIOD, "flags": [flag.value for flag in _JUDGED_FLAGS]}
     doubts = [_to_doubt(row) for row in _fetch(connection, _DoubtRow, "select_doubts", {**values, **flags})]
-    return Measurements(captures=captures, doubts=doubts)
+    comparisons = _fetch(connection, GuestComparison, "select_guest_medians", {**values, "start": hour - _DOUBT_PERIOD})
+    return Measurements(captures=captures, doubts=doubts, comparisons=comparisons)
 
 
 def load_fleet(
@@ -226,6 +251,8 @@ def _build_node(row: NodeRow, measurements: Measurements, now: datetime, wanted_
     doubts = [doubt for doubt in measurements.doubts if doubt.node == row.node]
     facts = read_facts(row.status, row.health)
     remarks = find_problems(row, facts, captures, doubts, now=now, wanted_agent=wanted_agent)
+    comparisons = [item for item in measurements.comparisons if item.node == row.node]
+    remarks += [_describe_difference(item) for item in comparisons if item.is_doubtful]
     return FleetNode(row=row, facts=facts, captures=captures, doubts=doubts, remarks=remarks)
 
 
@@ -287,6 +314,15 @@ def _judge_sensors(facts: NodeFacts, captures: Sequence[NodeCapture], doubts: Se
         yield Remark(
             problem=NodeProblem.LOW_CAPTURE, values={"property": capture.observed_property, "share": capture.share}
         )
+
+
+def _describe_difference(comparison: GuestComparison) -> Remark:
+    values = {
+        "property": comparison.observed_property,
+        "median": f"{comparison.median:.0f}",
+        "network": f"{comparison.network_median:.0f}",
+    }
+    return Remark(problem=NodeProblem.GUEST_DIFFERS, values=values)
 
 
 def _to_doubt(row: _DoubtRow) -> Doubt:

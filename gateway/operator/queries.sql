@@ -164,3 +164,55 @@ VALUES (%(node)s, %(properties)s, %(changed_at)s, %(former_serial)s, %(model)s, 
 -- name: list_sensor_changes
 SELECT node_id AS node, properties, changed_at, model, serial, reason, former_serial, recorded_by, recorded_at
 FROM sensor_change WHERE node_id = %(node)s ORDER BY changed_at DESC, id DESC LIMIT 50
+
+-- name: select_area
+SELECT id FROM area WHERE id = %(area)s
+
+-- name: insert_guest
+INSERT INTO guest (node_id, format, mapping, sender, token_sha256, topic, poll_url, owner, consent_on, consent_text, incarnation)
+VALUES (%(node)s, %(format)s, %(mapping)s, %(sender)s, %(token)s, %(topic)s, %(poll_url)s, %(owner)s, %(consent_on)s,
+        %(consent_text)s, %(incarnation)s)
+
+-- name: select_guest_format
+SELECT format FROM guest WHERE node_id = %(node)s AND revoked_at IS NULL
+
+-- name: update_guest_token
+UPDATE guest SET token_sha256 = %(token)s WHERE node_id = %(node)s
+
+-- name: update_guest_revoked
+-- Only the public place of the station stays.
+WITH place AS (
+    UPDATE station SET latitude = round(latitude::numeric, 3), longitude = round(longitude::numeric, 3) WHERE id = %(node)s
+)
+UPDATE guest SET revoked_at = now() WHERE node_id = %(node)s
+
+-- name: list_guests
+SELECT g.node_id AS node, n.area_id AS area, t.name, g.format, g.sender, g.topic, g.poll_url, g.owner, g.consent_on,
+       g.consent_text, g.enrolled_at, g.revoked_at, s.last_seen,
+       (SELECT count(*) FROM guest_message m WHERE m.node_id = g.node_id) AS waiting,
+       (SELECT count(*) FROM quarantine q WHERE q.topic = 'pw/v1/' || n.area_id || '/' || g.node_id || '/foreign') AS quarantined
+FROM guest g JOIN node n ON n.id = g.node_id JOIN station t ON t.id = g.node_id
+LEFT JOIN node_status s ON s.node_id = g.node_id
+WHERE %(areas)s::text[] IS NULL OR n.area_id = ANY(%(areas)s)
+ORDER BY g.node_id
+
+-- name: select_guest_medians
+-- Per property of a guest the median of its hourly means, and that of all stations of the network in its area.
+WITH chosen AS (
+    SELECT d.id, d.node_id, d.property_id, n.area_id, starts_with(n.id, 'guest-') AS is_guest
+    FROM datastream d JOIN node n ON n.id = d.node_id
+    WHERE (%(areas)s::text[] IS NULL OR n.area_id = ANY(%(areas)s)) AND n.revoked_at IS NULL
+      AND n.area_id IN (SELECT area_id FROM node WHERE starts_with(id, 'guest-') AND (%(node)s::text IS NULL OR id = %(node)s))
+), hours AS (
+    SELECT c.node_id, c.property_id, c.area_id, c.is_guest, m.mean
+    FROM chosen c JOIN means_1h((SELECT coalesce(array_agg(id), '{}') FROM chosen), %(start)s, %(end)s) m ON m.datastream_id = c.id
+    WHERE m.mean IS NOT NULL
+), network AS (
+    SELECT area_id, property_id, percentile_cont(0.5) WITHIN GROUP (ORDER BY mean) AS median
+    FROM hours WHERE NOT is_guest GROUP BY area_id, property_id
+)
+SELECT h.node_id AS node, h.property_id AS observed_property, count(*)::int AS hours,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY h.mean) AS median, w.median AS network_median
+FROM hours h JOIN network w USING (area_id, property_id)
+WHERE h.is_guest AND (%(node)s::text IS NULL OR h.node_id = %(node)s)
+GROUP BY h.node_id, h.property_id, w.median ORDER BY h.node_id, h.property_id

@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from contextlib import closing
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing
 
 from msgspec import structs
 from numba.core import entrypoints
@@ -12,8 +12,14 @@ from gateway.decoding.process import Decoder
 from gateway.detection.detector import Detector
 from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
+from gateway.guests.inbox import GuestInbox
+from gateway.guests.notary import GuestNotary
+from gateway.guests.poller import poll_guests
+from gateway.guests.publications import GuestPublications
+from gateway.guests.receiver import GuestReceiver
 from gateway.ingest.consumer import IngestConsumer
 from gateway.ingest.pipeline import Pipeline
+from gateway.ingest.quarantine_budget import QuarantineBudget
 from gateway.ingest.settings import IngestSettings
 from gateway.quality.flagger import Flagger
 from gateway.service.log_task import run_logs
@@ -66,10 +72,39 @@ async def _ingest_areas(
     pipeline = Pipeline(store, Flagger(), Detector(settings.detection), decoder)
     broker = settings.broker.for_area(ingest.areas[0]) if ingest.share_areas else settings.broker
     try:
-        async with run_logs(settings.public_log, settings.database.dsn, ingest.areas, connection_name):
-            await IngestConsumer(ingest, broker, pipeline, wait_for_broker=wait_for_broker).run()
+        async with (
+            run_logs(settings.public_log, settings.database.dsn, ingest.areas, connection_name),
+            _receive_guests(settings, ingest, store) as (notary, publications),
+        ):
+            consumer = IngestConsumer(
+                ingest, broker, pipeline, notary=notary, publications=publications, wait_for_broker=wait_for_broker
+            )
+            await consumer.run()
     finally:
         await store.close()
+
+
+@asynccontextmanager
+async def _receive_guests(
+    settings: Settings, ingest: IngestSettings, store: Store
+) -> AsyncIterator[tuple[GuestNotary | None, GuestPublications | None]]:
+    """Poll the guests of these areas while the block runs, and give it their notary and their publications."""
+    key = ingest.notary()
+    if key is None:
+        yield None, None
+        return
+    notary = GuestNotary(store, key, QuarantineBudget().select)
+    async with GuestInbox(settings.database.dsn).open() as inbox:
+        receiver = GuestReceiver(inbox, settings.guests)
+        publications = GuestPublications(receiver, store.areas, retry_seconds=ingest.retry_seconds)
+        polling = asyncio.create_task(
+            poll_guests(receiver, store.areas, settings.guests.poll_seconds), name="poll guests"
+        )
+        try:
+            yield notary, publications if settings.guests.receive_mqtt else None
+        finally:
+            polling.cancel()
+            await asyncio.gather(polling, return_exceptions=True)
 
 
 def _favour_throughput() -> None:

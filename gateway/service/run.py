@@ -58,6 +58,7 @@ def build_service(name: str, settings: Settings, operator_tools: OperatorTools |
                 reports=_build_report_worker(settings),
                 alerting=settings.alerting,
                 operator_tools=operator_tools or OperatorTools(),
+                guest_settings=settings.guests,
             )
         case "alerting":
             from alerting.dispatch import dispatcher

@@ -13,7 +13,8 @@ import psycopg
 from msgspec import convert
 from psycopg.rows import kwargs_row, scalar_row
 
-from edge_agent.wire import DesiredConfig, Verifier
+from edge_agent.wire import GUEST_PREFIX, DesiredConfig, Verifier, is_guest
+from gateway.errors import GatewayError
 from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Area, Datastream, MaintenancePeriod, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction, fetch_all, fetch_scalar
@@ -152,15 +153,32 @@ def put_site(connection: psycopg.Connection, site: Site) -> None:
 
 
 def put_station(connection: psycopg.Connection, station: Station) -> None:
-    """Create or change a station."""
+    """Create or change a station. Raises GatewayError for the id of a guest."""
+    if is_guest(station.id):
+        raise GatewayError(f"{station.id}: ids with {GUEST_PREFIX} are of guests; see `piekwacht guest`")
     connection.execute(QUERIES["put_station"], _field_values(station))
 
 
 def put_node(connection: psycopg.Connection, node: Node, *, since: datetime | None = None) -> None:
     """Enrol a node, or change its key or station; an installation elsewhere ends now.
 
-    `since`: when a new node began to measure at its station; None: now.
+    `since`: when a new node began to measure at its station; None: now. Raises GatewayError for the id of a guest.
     """
+    if is_guest(node.id) or is_guest(node.station):
+        raise GatewayError(f"{node.id} at {node.station}: ids with {GUEST_PREFIX} are of guests; see `piekwacht guest`")
+    _write_node(connection, node, since=since)
+
+
+def put_guest_node(connection: psycopg.Connection, node: Node, station: Station) -> None:
+    """Enrol a guest node at a separate station with the same id: no station has nodes of both classes."""
+    if not is_guest(node.id) or not node.id == node.station == station.id:
+        raise GatewayError(f"{node.id}: the id of a guest begins with {GUEST_PREFIX}, and its station has the same id")
+    connection.execute(QUERIES["put_station"], _field_values(station))
+    _write_node(connection, node)
+
+
+def _write_node(connection: psycopg.Connection, node: Node, *, since: datetime | None = None) -> None:
+    """Write a node whose id was checked."""
     with connection.transaction():
         connection.execute(QUERIES["put_node"], {"id": node.id, "area": node.area, "key": str(node.key)})
         installation: dict[str, object] = {"node": node.id, "station": node.station}

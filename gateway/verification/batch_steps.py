@@ -5,7 +5,7 @@ import hashlib
 from msgspec import Struct
 
 from edge_agent.signing import NoteError, Verifier, split_note
-from edge_agent.wire import MalformedError, ReadingBatch
+from edge_agent.wire import MalformedError, ReadingBatch, is_guest
 from gateway.transparency.errors import ProofError
 from gateway.transparency.leaf import Leaf, describe_batch
 from gateway.transparency.strict_json import load_json
@@ -52,7 +52,9 @@ def _check_signature(payload: bytes, verifier: Verifier | None, node: str) -> Ve
         verifier.open(payload)
     except NoteError as error:
         return make_step("signature", StepState.FALSE, compared=compared, reason=str(error), values={"node": node})
-    return make_step("signature", StepState.OK, compared=compared, values={"node": node, "bytes": len(payload)})
+    variant = "notary" if is_guest(node) else ""
+    values = {"node": node, "bytes": len(payload)}
+    return make_step("signature", StepState.OK, variant, compared=compared, values=values)
 
 
 def _check_content(payload: bytes, evidence: SignedBatch) -> tuple[ReadingBatch | None, VerificationStep]:

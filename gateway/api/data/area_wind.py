@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from edge_agent.wire import is_guest
 from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
 from gateway.model.geodesy import bearing_degrees
@@ -58,12 +59,10 @@ def compute_area_wind(
     now: datetime,
     max_age: timedelta = timedelta(minutes=2),
 ) -> AreaWind | None:
-    """The mean wind of an area's stations; None if none of them measured wind within `max_age`."""
-    winds = [
-        wind
-        for station in registry.stations.values()
-        if station.area == area and (wind := read_station_wind(windows.get(station.id, {}), now - max_age)) is not None
-    ]
+    """The mean wind of an area's stations without guests; None if none of them measured wind within `max_age`."""
+    stations = [row for row in registry.stations.values() if row.area == area and not is_guest(row.id)]
+    read_winds = (read_station_wind(windows.get(station.id, {}), now - max_age) for station in stations)
+    winds = [wind for wind in read_winds if wind is not None]
     if not winds:
         return None
     moving = [wind for wind in winds if wind.direction is not None]

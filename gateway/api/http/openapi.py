@@ -12,6 +12,7 @@ from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.direction import SourceDirection
 from gateway.api.schemas.events import Event, Events, Revisions
+from gateway.api.schemas.guests import GuestReceipt
 from gateway.api.schemas.observations import Mean, Observations, Reading
 from gateway.api.schemas.places import (
     Area,
@@ -53,7 +54,7 @@ _SCHEMA_TYPES = (
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
-    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation,
+    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
 )  # fmt: skip
 
 
@@ -185,6 +186,7 @@ _TAGS = [
         "description": "For inspectors: silences, acknowledgements, why a receiver was notified or not",
     },
     {"name": "operator", "description": "For operators: nodes, quarantine, storage, checks, the audit log"},
+    {"name": "guests", "description": "Where sensors of others send their messages, each in its maker's format"},
     {"name": "proofs", "description": "Files that prove a value or a batch without a network, by the public log"},
     {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
 ]

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from edge_agent.wire import is_guest
 from gateway.api.data.area_base import AreaBase
 from gateway.api.data.area_wind import AreaWind, compute_area_wind, read_station_wind
 from gateway.api.data.raw_backgrounds import RawBackgrounds
@@ -178,6 +179,7 @@ def _draw_marker(view: View, marker: _Marker, content: MapContent) -> str:
     is_peaking = station.id in content.peaking
     background = content.backgrounds.get(station.id, {}).get(observed_property)
     css = _choose_class(minute, observed_property) + (" peaking" if is_peaking else "")
+    css += " guest" if is_guest(station.id) else ""
     title = station.name if minute is None else f"{station.name}: {_describe(view, minute, background)}"
     link = f"{view.prefix}/stations/{quote(station.id)}"
     shape = (

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alerting.vocabulary import Language
+from edge_agent.wire import is_guest
 from gateway.api.data.area_base import PlaceName
 from gateway.api.data.area_wind import compute_area_wind
 from gateway.api.data.gazetteer import Gazetteer, SearchFailure, sort_by_distance
@@ -23,7 +24,7 @@ from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import respond_cached
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.renderer import View, build_view
-from gateway.api.pages.situation import OpenPeak, StationAir, build_situations
+from gateway.api.pages.situation import OpenPeak, StationAir, build_situations, describe_guest_peaks
 from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
 from gateway.api.routes.places import get_latest_values
@@ -150,7 +151,10 @@ def choose_first_screen(
 
 
 def _build_local_screen(formats: Formats, place: PlaceName, situations: Situations) -> FirstScreen:
-    """The first screen of a place: the worst of the nearest three stations answers for it."""
+    """The first screen of a place: the worst of the nearest three stations answers for it.
+
+    A guest answers only if all three are guests.
+    """
     by_station = {item.station: item for item in situations.items}
     ranked = sort_by_distance(formats.registry.stations.values(), place.latitude, place.longitude)
     nearest = [
@@ -162,14 +166,15 @@ def _build_local_screen(formats: Formats, place: PlaceName, situations: Situatio
         return FirstScreen(
             place=place, problem="", headline=situations.headline, facts=[], state="no_data", plume=None, nearest=[]
         )
-    worst = max(nearest, key=lambda item: item.situation.rank).situation
+    worst = max(nearest, key=lambda item: (not is_guest(item.situation.station), item.situation.rank)).situation
     headline = worst.headline
     if worst.state in {"quiet", "no_data"}:
         headline = formats.texts[f"air_{worst.state}_place"].format(place=place.name)
     facts = list(worst.facts)
     if nearest[0].distance is not None and nearest[0].distance > _FAR_METRES:
         facts.append(formats.texts["air_far"].format(distance=formats.distance(nearest[0].distance)))
-    elsewhere = [item for item in situations.items if item.state == "peak"]
+    facts += describe_guest_peaks(formats, worst.state, [item.situation for item in nearest])
+    elsewhere = [item for item in situations.items if item.state == "peak" and not is_guest(item.station)]
     if elsewhere and worst.state != "peak":
         facts.append(formats.texts["air_elsewhere"].format(headline=elsewhere[0].headline))
     return FirstScreen(

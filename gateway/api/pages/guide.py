@@ -20,7 +20,7 @@ from gateway.api.pages.renderer import ViewDependency, respond_html, respond_mis
 router = APIRouter()
 _CHECKOUT = Path(__file__).parents[3] / "docs" / "resident"
 _PACKAGED = Path(__file__).parents[1] / "guide"
-TOPICS = ("map", "limits", "notices", "check")  # the names of the files, in the order of reading
+TOPICS = ("map", "limits", "notices", "check", "own-sensor")  # the names of the files, in the order of reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,12 @@ class GuidePage:
 async def show_guide(view: ViewDependency) -> HTMLResponse:
     """The topics of the guide."""
     return respond_html(view, view.render("guide.html", pages=read_guide(view.language), page=None))
+
+
+@router.get("/own-sensor")
+async def show_own_sensor(view: ViewDependency) -> HTMLResponse:
+    """How a resident's sensor takes part: the topic of the guide under a short address."""
+    return await show_topic(view, "own-sensor")
 
 
 @router.get("/guide/{topic}")

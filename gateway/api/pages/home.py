@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse
 from msgspec import to_builtins
 
 from alerting.vocabulary import UNIT_SYMBOLS
+from edge_agent.wire import is_guest
 from gateway.api.data.database import Database
 from gateway.api.data.gazetteer import Gazetteer
 from gateway.api.data.raw_backgrounds import RawBackgrounds, fetch_raw_backgrounds
@@ -117,6 +118,7 @@ async def show_map(
                 ),
             ),
             steps=list_colour_steps(shown_properties[0]),
+            has_guests=any(map(is_guest, view.registry.stations)),
         ),
         geolocation=True,
     )

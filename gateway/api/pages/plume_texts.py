@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from alerting.vocabulary import texts_of
+from edge_agent.wire import is_guest
 from gateway.api.pages.event_texts import describe_peak
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import PublicFalseAlarm
@@ -98,7 +99,8 @@ def describe_notified(formats: Formats, plume: Plume) -> str:
         return "; ".join(parts)
     if plume.notified:
         return str(texts["notified_pending"].format(receivers=", ".join(item.receiver for item in plume.notified)))
-    return str(texts["notified_nobody"])
+    own_stations = [station for station in plume.stations if not is_guest(station.id)]
+    return str(texts["notified_guest" if plume.stations and not own_stations else "notified_nobody"])
 
 
 def build_chronology(formats: Formats, plume: Plume) -> Sequence[ChronologyStep]:

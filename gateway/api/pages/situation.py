@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from alerting.alert import Severity
 from alerting.vocabulary import compass_direction, severity_text
+from edge_agent.wire import is_guest
 from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import StationRow
 from gateway.api.pages.event_map import describe_area_wind
@@ -68,7 +69,10 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
     max_age: timedelta,
     attribution: str,
 ) -> Situations:
-    """The situation at each station, the worst first; equals by name. `winds`: by area."""
+    """The situation at each station, the worst first; equals by name; guests after all others. `winds`: by area.
+
+    A guest answers for the whole area only if there is no other station.
+    """
     sentences = {area: describe_wind_now(formats, wind) for area, wind in winds.items()}
     items = [
         _build_situation(
@@ -77,7 +81,7 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
         for item in stations
     ]
     leading = {item.station.id for item in stations if item.peak is not None and item.peak.rank[1]}
-    items.sort(key=lambda item: (-item.rank, item.station not in leading, item.station_name))
+    items.sort(key=lambda item: (is_guest(item.station), -item.rank, item.station not in leading, item.station_name))
     worst = items[0] if items else None
     state: State = "no_data" if worst is None else worst.state
     if worst is not None and state in {"peak", "raised"}:
@@ -88,7 +92,7 @@ def build_situations(  # noqa: PLR0917 - the facts of one moment
     return Situations(
         at=format_instant(formats.now),
         headline=headline,
-        facts=[*facts, *_describe_more_peaks(formats, stations)],
+        facts=[*facts, *_describe_more_peaks(formats, stations), *describe_guest_peaks(formats, state, items)],
         state=state,
         plume=None if worst is None else worst.plume,
         items=items,
@@ -187,8 +191,17 @@ def _describe_event_wind(formats: Formats, event: Event) -> str:
 
 def _describe_more_peaks(formats: Formats, stations: Sequence[StationAir]) -> list[str]:
     """How many other plumes go on; empty for at most one."""
-    others = len({item.peak.plume.id for item in stations if item.peak is not None}) - 1
+    peaks = [item.peak for item in stations if item.peak is not None and not is_guest(item.station.id)]
+    others = len({peak.plume.id for peak in peaks}) - 1
     return [formats.texts.plural("air_more_peaks", others)] if others > 0 else []
+
+
+def describe_guest_peaks(formats: Formats, state: State, items: Sequence[Situation]) -> list[str]:
+    """The stations of guests with a peak, while the answer in this state is of others that have none."""
+    names = [item.station_name for item in items if item.state == "peak" and is_guest(item.station)]
+    if state == "peak" or not names:
+        return []
+    return [formats.texts["air_guest_peak"].format(stations=", ".join(names))]
 
 
 def _select_recent(minutes: Mapping[str, Minute], oldest: datetime) -> dict[str, Minute]:

@@ -3,6 +3,7 @@
 RESULTS = (
     "loading", "checking", "no_answer", "refused", "failed", "no_highest", "highest", "compared", "claim",
     "claim_batch", "verdict_ok", "verdict_partly", "verdict_incomplete", "verdict_false", "verdict_batch",
+    "verdict_ok_guest", "verdict_partly_guest", "verdict_batch_guest",
     "by_file", "by_reader", "by_file_short", "by_reader_short", "state_ok", "state_false", "state_unchecked",
 )  # fmt: skip
 """The result of a check as a whole."""
@@ -14,7 +15,7 @@ STEPS = (
 """Names of the steps."""
 OUTCOMES = (
     "ok_question", "ok_signature", "ok_policy", "ok_heads", "ok_batch", "ok_inclusion", "ok_checkpoint",
-    "ok_witnesses", "ok_node_key", "ok_value", "ok_published",
+    "ok_witnesses", "ok_node_key", "ok_value", "ok_published", "ok_signature_guest",
 )  # fmt: skip
 """Outcome of a step that is right."""
 FACTS = (

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import Raw, json
 
+from edge_agent.wire import is_guest
 from gateway.api.data.latest_values import LatestValues, require_row
 from gateway.api.data.registry import AreaRow, ObservedPropertyRow, SiteRow
 from gateway.api.http import cursor
@@ -65,7 +66,13 @@ def build_site(row: SiteRow, attribution: str) -> Site:
 def build_station(latest_values: LatestValues, id_: ItemId, attribution: str) -> Station:
     """A station with its newest minutes."""
     row = latest_values.registry.stations[id_]
-    properties = StationProperties(id=id_, name=row.name, area=row.area, newest=latest_values.build_minutes(id_))
+    properties = StationProperties(
+        id=id_,
+        name=row.name,
+        area=row.area,
+        station_class="guest" if is_guest(id_) else "network",
+        newest=latest_values.build_minutes(id_),
+    )
     point = build_point(row.longitude, row.latitude)
     return Station(id=id_, geometry=point, properties=properties, attribution=attribution)
 

@@ -51,12 +51,19 @@ class Site(LicensedDocument, frozen=True, kw_only=True):
     properties: SiteProperties
 
 
+StationClass = Annotated[
+    Literal["network", "guest"],
+    Meta(description="guest: a sensor of somebody else, which signs nothing and alone alerts no inspectorate"),
+]
+
+
 class StationProperties(Schema, frozen=True, kw_only=True):
     """The properties of a station, with its newest minutes."""
 
     id: Id
     name: str
     area: Id
+    station_class: StationClass
     newest: Annotated[dict[str, Minute], Meta(description="by observed property")]
 
 

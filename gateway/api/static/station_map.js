@@ -134,7 +134,7 @@ export function createStationMap(page) {
     const value = valueOf(feature);
     const steps = boot.colourSteps[page.shown()];
     const step = value && steps ? ` c${steps.filter((from) => value.mean >= from).length}` : "";
-    const name = `marker${value ? step : " silent"}${hasOpenPeak(feature.id) ? " peaking" : ""}${count > 1 ? " group" : ""}`;
+    const name = `marker${value ? step : " silent"}${hasOpenPeak(feature.id) ? " peaking" : ""}${feature.properties.stationClass === "guest" ? " guest" : ""}${count > 1 ? " group" : ""}`;
     const background = boot.backgrounds[feature.id]?.[page.shown()];
     const text = !value ? NO_DATA : format.isRawSignal(value.unit) ? (background > 0 ? `${Math.round((100 * value.mean) / background)}%` : NO_DATA) : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
     const html = element("div", { className: "inside" }, element("span", { textContent: text }));

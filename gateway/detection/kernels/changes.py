@@ -19,4 +19,5 @@ def write_change(change: Any, row: int, change_code: int, kind: int, slot: int, 
     change.outlier = 0
     change.fresh_neighbours = 0
     change.risen_neighbours = 0
+    change.named_neighbours = 0
     change.neighbour_window_ms = 0

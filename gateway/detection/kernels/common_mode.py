@@ -31,6 +31,8 @@ def update_common_mode(
 ) -> int:
     """Write (c, M) of the fresh members into the group, return the number of fresh members.
 
+    Guests are no part of it: `size` is the number of the other members, which come first.
+
     Uses members[begin : begin + size] except `excluded` (-1: none); zeros if fewer than two are fresh. Of more than 32
     members every k-th is used, with another start each time.
     """
@@ -58,14 +60,14 @@ def update_common_mode(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int, now: int) -> float:
-    """Return the excess that an event needs: more if at least two neighbours rise or rose recently.
+    """Return the excess that an event needs: more if at least two neighbours that are no guests rise or rose recently.
 
     A plume is narrow. A rise at several stations, one after the other and from all sides, is pollution in still air
     and not a plume of one station.
     """
     group = topology.group_of[slot]
     rising_count = 0
-    for position in range(topology.offsets[group], topology.offsets[group + 1]):
+    for position in range(topology.offsets[group], topology.own_ends[group]):
         j = topology.members[position]
         s, e = state.streams[j], state.events[j]
         if j != slot and abs(now - s.at) <= MAX_AGE_MS:

@@ -14,6 +14,8 @@ i is the sum of both sampling intervals, as a rise begins between two readings. 
 neighbour that no plume reaches within that time does not count at all. The wind is known if its mean speed is at least
 0.5 m/s and its circular spread at most 60 degrees. Of an episode every member counts that stood out since a quarter of
 an hour before its onset.
+
+Stations of guests have a low weight: four of them count as one neighbour. They are named after all others.
 """
 
 import math
@@ -25,6 +27,7 @@ from gateway.detection.kernels.baseline import MAX_INT32, WARM_UP_READINGS
 from gateway.detection.records import MAX_RISEN_SLOTS, REGIONAL, StateArrays, Topology
 
 MAX_WINDOW_MS = 15 * 60_000  # ms
+GUESTS_PER_NEIGHBOUR = 4
 RISE_NOISE = 3.0  # a reading so many times the noise above the background stands out
 _RISE_GAP_MS = 15 * 60_000  # ms without a reading that stands out, after which another rise begins
 _STILL_AIR_SPEED = 1.0  # m/s, if the wind is unknown
@@ -85,6 +88,7 @@ def add_neighbours(change: Any, state: StateArrays, topology: Topology) -> None:
     is_regional = change.kind == REGIONAL
     onset = change.group.onset if is_regional else change.event.onset
     slot, group = change.slot, topology.group_of[change.slot]
+    fresh_guests, risen_guests = 0, 0
     for position in range(topology.offsets[group], topology.offsets[group + 1]):
         j = topology.members[position]
         s, e = state.streams[j], state.events[j]
@@ -96,19 +100,30 @@ def add_neighbours(change: Any, state: StateArrays, topology: Topology) -> None:
         since, until = onset + earliest, onset + latest
         if earliest > latest or s.at < since or s.first_at + 1_000 * e.resumed_seconds > until:
             continue
-        change.fresh_neighbours += 1
+        is_guest = topology.is_guest[j]
+        fresh_guests += 1 if is_guest else 0
+        change.fresh_neighbours += 0 if is_guest else 1
         change.neighbour_window_ms = max(change.neighbour_window_ms, int(max(-earliest, latest)))
         last_at = e.rose_at + e.rose_ms
         if (is_regional and e.rose_at > 0 and last_at >= since) or (not is_regional and rose_within(e, since, until)):
-            name_neighbour(change, topology, j)
-            change.risen_neighbours += 1
+            name_neighbour(change, topology, j, is_guest)
+            risen_guests += 1 if is_guest else 0
+            change.risen_neighbours += 0 if is_guest else 1
+    change.fresh_neighbours += fresh_guests // GUESTS_PER_NEIGHBOUR
+    change.risen_neighbours += risen_guests // GUESTS_PER_NEIGHBOUR
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def name_neighbour(change: Any, topology: Topology, slot: int) -> None:
-    """Name a neighbour that rose with the change; if there is no place left, instead of a farther one."""
-    if change.risen_neighbours < MAX_RISEN_SLOTS:
-        change.risen_slots[change.risen_neighbours] = slot
+def name_neighbour(change: Any, topology: Topology, slot: int, is_guest: bool) -> None:
+    """Name a neighbour that rose with the change; if there is no place left, instead of a farther one.
+
+    Members of a group are in an order with guests last, so that a guest never takes the place of another.
+    """
+    if change.named_neighbours < MAX_RISEN_SLOTS:
+        change.risen_slots[change.named_neighbours] = slot
+        change.named_neighbours += 1
+        return
+    if is_guest:
         return
     farthest = 0
     for k in range(1, MAX_RISEN_SLOTS):

@@ -94,7 +94,7 @@ def detect_rows(
         property_index = np.uint64(topology.property_of[group])
         s, e, g = streams[slot_index], events[slot_index], state.groups[group]
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
-        if has_wind:
+        if has_wind and not topology.is_guest[slot_index]:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
         if flags & EXCLUDED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
             change_count = follow_excluded_reading(
@@ -138,15 +138,17 @@ def detect_rows(
         group_size = topology.offsets[group + np.uint64(1)] - topology.offsets[group]
         if group_size > 1 and g.silent_at > 0 and at > g.silent_at:
             change_count = end_silent_members(state, topology, int(group), at, i, changes, change_count)
-        if group_size > 2:
-            g.reading_count += 1
+        own_size = topology.own_ends[group] - topology.offsets[group]
+        if own_size > 2:
             share = p.share
-            if group_size <= SMALL_GROUP or g.reading_count >= g.due_count:
-                excluded = slot if group_size <= SMALL_GROUP else -1
+            is_guest = topology.is_guest[slot_index]  # it uses the common mode of the others and never changes it
+            g.reading_count += 0 if is_guest else 1
+            if not is_guest and (own_size <= SMALL_GROUP or g.reading_count >= g.due_count):
+                excluded = slot if own_size <= SMALL_GROUP else -1
                 fresh_count = update_common_mode(
-                    g, streams, members, topology.offsets[group], group_size, excluded, at, p.lift, scratch
+                    g, streams, members, topology.offsets[group], own_size, excluded, at, p.lift, scratch
                 )
-                share = p.few_share if group_size <= SMALL_GROUP and fresh_count < MIN_FOR_QUARTILES else share
+                share = p.few_share if own_size <= SMALL_GROUP and fresh_count < MIN_FOR_QUARTILES else share
                 if g.common > own_noise or g.cusum > 0.0 or g.revision > 0:
                     if at - g.at > MIN_SILENCE_MS and at - g.at > silence_limit(s):
                         change_count = end_silent_episode(state, topology, int(group), i, changes, change_count)

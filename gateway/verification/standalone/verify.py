@@ -54,6 +54,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "The node {node} signed these {bytes} bytes.",
         "De node {node} heeft deze {bytes} bytes ondertekend.",
     ),
+    "signature.notary": (
+        "The gateway signed these {bytes} bytes as notary for the guest node {node}; the sensor itself signs nothing.",
+        "De gateway heeft deze {bytes} bytes als notaris ondertekend voor gastnode {node}; de sensor tekent zelf niet.",
+    ),
     "signature.false": (
         "The node {node} did not sign these bytes.",
         "De node {node} heeft deze bytes niet ondertekend.",
@@ -1088,7 +1092,8 @@ def open_payload(
     try:
         key = read_node_key(evidence["node_key"]["leaf"])[4]
         open_note(payload, key)
-        steps = [make_step("signature", OK, values={"node": node, "bytes": len(payload)})]
+        variant = "notary" if node.startswith("guest-") else ""
+        steps = [make_step("signature", OK, variant, values={"node": node, "bytes": len(payload)})]
     except UnreadableKeyError:
         steps = [make_step("signature", UNCHECKED, values={"node": node})]
     except ProofError as error:

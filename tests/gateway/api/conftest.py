@@ -23,6 +23,7 @@ async def running_api(
     reports=None,
     alerting=None,
     operator_tools=DATABASE_ONLY,
+    guest_settings=None,
     port=None,
     **settings,
 ):
@@ -39,6 +40,7 @@ async def running_api(
             reports=reports,
             alerting=alerting,
             operator_tools=operator_tools,
+            guest_settings=guest_settings,
         )
     )
     try:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from edge_agent.wire import Flag, Signer
+from edge_agent.wire import Flag, ReceivedMessage, Signer
 from gateway.decoding.decode import (
     Payload,
     RejectedPayload,
@@ -156,3 +156,22 @@ def test_a_property_without_a_datastream_is_reported_as_missing():
     assert find_unplaced([decode_payload(NODE.payload(), registry).build_header(registry)]).missing_datastreams == (
         ("ijm-001", "pm2_5"),
     )
+
+
+def test_only_batches_of_guests_hold_a_received_message():
+    """A node cannot pass for a guest, nor a guest for a node: the class stands in id and content."""
+    received = ReceivedMessage(format="airrohr", at=T0, sha256="0" * 64)
+    for sender, content, is_accepted in (
+        ("ijm-001", None, True),
+        ("ijm-001", received, False),
+        ("guest-duin", received, True),
+        ("guest-duin", None, False),
+    ):
+        one = EnrolledNode(signer=Signer.generate(sender))
+        known = Node(id=sender, area="ijmond", station=sender, key=one.signer.verifier)
+        registry = dataclasses.replace(REGISTRY, nodes={sender: known})
+        outcome = decode_payload(one.payload(received=content), registry)
+        assert isinstance(outcome, VerifiedBatch) == is_accepted
+        if not is_accepted:
+            assert outcome.reason is RejectionReason.MALFORMED
+            assert "$.received" in outcome.detail

@@ -1,5 +1,6 @@
 // Shows the outcome of a check: the verdict in one sentence, and each step with what was compared.
 import { asSentence, explainReason, fill } from "./words.js";
+import { isGuest } from "./steps.js";
 
 const MARKS = { ok: "✓", false: "✗", unchecked: "–" };
 const BY_POLICY = ["checkpoint", "witnesses", "node_key"]; // the steps that a trust list decides
@@ -53,7 +54,8 @@ function describeVerdict({ words }, evidence, steps, verdict) {
   if (wrong) return asSentence(fill(words.verdict_false, { step: words[`step_${wrong.name}`], reason: explainReason(words, wrong.reason) }));
   const missing = steps.filter((step) => step.state === "unchecked").map((step) => words[`step_${step.name}`].toLowerCase().replace(/[?]$/, ""));
   const values = { node: evidence.batch.node, missing: missing.join("; ") };
-  return fill(words[verdict === "ok" && evidence.claim === null ? "verdict_batch" : `verdict_${verdict}`], values);
+  const key = verdict === "ok" && evidence.claim === null ? "verdict_batch" : `verdict_${verdict}`;
+  return fill((isGuest(evidence.batch.node) && words[`${key}_guest`]) || words[key], values);
 }
 
 function describeClaim({ words, language, names, units, stations }, { claim, batch }) {
@@ -94,7 +96,7 @@ function describeStep({ words, stations }, step, hasOwnPolicy) {
 
 function describeOutcome(words, step, hasOwnPolicy) {
   if (step.state !== "ok") return asSentence(explainReason(words, step.reason));
-  const text = words[`ok_${step.name}`];
+  const text = words[`ok_${step.name}${step.variant ? `_${step.variant}` : ""}`];
   if (!BY_POLICY.includes(step.name)) return text;
   return asSentence(`${text.replace(/\.$/, "")}, ${words[hasOwnPolicy ? "by_reader_short" : "by_file_short"]}`);
 }

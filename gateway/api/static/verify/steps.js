@@ -19,6 +19,9 @@ const UNCHECKED = new Set(["no_ed25519", "no_crypto", "earlier_step", "no_witnes
 const CORE = ["signature", "batch", "inclusion", "checkpoint", "witnesses", "node_key", "value"];
 const NODE_KEY = "piekwacht/node-key@v1";
 
+// A sensor of somebody else, which signs nothing: the gateway signs its batches as notary.
+export const isGuest = (node) => node.startsWith("guest-");
+
 const shorten = (hash) => `${toHex(hash).slice(0, 16)}…`;
 const formatValue = (value) => (value === null ? "null" : String(Number(value)));
 
@@ -30,18 +33,20 @@ class Check {
     this.steps = [];
   }
 
-  // Runs one step. `work` gets the list of facts to fill, and throws a ProofError unless the step is ok.
+  // Runs one step. `work` gets the list of facts to fill, and throws a ProofError unless the step is ok. It may return a
+  // variant, which chooses the text of the outcome.
   async run(name, work) {
     const facts = [];
     let reason = null;
+    let variant = "";
     try {
-      await work(facts);
+      variant = (await work(facts)) ?? "";
     } catch (error) {
       if (!(error instanceof ProofError)) throw error;
       reason = error;
     }
     const state = reason === null ? "ok" : UNCHECKED.has(reason.code) ? "unchecked" : "false";
-    this.steps.push({ name, state, reason, facts });
+    this.steps.push({ name, state, reason, facts, variant });
   }
 
   async checkSignature(facts) {
@@ -53,6 +58,7 @@ class Check {
     const { node } = this.evidence.batch;
     require(verifier.name === leaf.fields[0] && verifier.name === node, "key_of_other_node", { name: verifier.name, node });
     await openNote(this.signed, verifier);
+    return isGuest(node) ? "guest" : "";
   }
 
   async checkBatch(facts) {

@@ -118,6 +118,29 @@ def test_nobody_was_informed_yet_is_said():
     assert "Nog niemand ingelicht." in situations(peaks=[peak_of(event())]).facts
 
 
+def test_a_guest_does_not_answer_for_the_area_and_its_peak_is_named():
+    registry = PublicRegistry(
+        areas=REGISTRY.areas,
+        stations={
+            **STATIONS,
+            "guest-x": StationRow(id="guest-x", area="ijmond", name="Duinweg", latitude=52.44, longitude=4.64),
+        },
+    )
+    guest_peak = peak_of(event(station="guest-x", severity="extreme", peak=500.0))
+    stations = join_stations(registry, {"a": {"pm2_5": minute(8.1)}}, [guest_peak], None)
+    shown = build_situations(formats(), stations, {"ijmond": None}, "IJmond", MAX_AGE, "Piekwacht")
+    assert (shown.headline, shown.state, shown.plume) == ("Nu geen piek in IJmond", "quiet", None)
+    assert shown.facts[-1] == "Alleen een sensor van een bewoner ziet een piek: Duinweg."
+    assert shown.items[-1].station == "guest-x"
+    screen = choose_first_screen(Formats(language="nl", now=NOW, registry=registry), GAZETTEER, shown, "Santpoort")
+    assert screen.state == "no_data"  # of Driehuis, the nearest station of the network
+    assert "Alleen een sensor van een bewoner ziet een piek: Duinweg." in screen.facts
+    own_peak = peak_of(event(severity="minor"), plume="p2")
+    both = join_stations(registry, {}, [guest_peak, own_peak], None)
+    answer = build_situations(formats(), both, {"ijmond": None}, "IJmond", MAX_AGE, "Piekwacht")
+    assert answer.plume == "p2"
+
+
 def test_a_signal_in_ticks_is_told_without_its_number():
     voc = event(name="voc_raw", unit="{ticks}", peak=28_842.0, background=30_600.0)
     worst = situations(peaks=[peak_of(voc)])

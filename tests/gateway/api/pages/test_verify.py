@@ -89,7 +89,8 @@ def test_every_reason_step_and_fact_of_the_modules_has_a_text():
     facts = "".join(line for line in SOURCE.splitlines() if "facts.push(" in line)
     assert {f"fact_{label}" for label in re.findall(r'\["(\w+)", ', facts)} == set(FACTS)
     unchecked = {"file", "dated", "corrected", "events", "deliveries", "rules", "time_stamp", "minute_batch"}
-    assert {f"ok_{name}" for name in steps - unchecked} == set(OUTCOMES)
+    of_guests = {"signature_guest"}  # the variant that the module returns for a batch that the notary signed
+    assert {f"ok_{name}" for name in (steps - unchecked) | of_guests} == set(OUTCOMES)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
