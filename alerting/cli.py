@@ -39,8 +39,8 @@ _EVENT_HELP = "id of the event, as in its address"
 _DURATION_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the actions to the parser of `piekwacht alerts`; the chosen one is `arguments.action`."""
+def add_arguments(parser: argparse.ArgumentParser) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
+    """Add the actions to the parser of `piekwacht alerts` and return them; `arguments.action` is the chosen one."""
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     explain = actions.add_parser("explain", help="which receivers were notified of an event, when, and why others not")
     explain.add_argument("event", metavar="EVENT", help=_EVENT_HELP)
@@ -97,6 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--who", dest="author", default=getpass.getuser(), help="the name to record; default: your login name"
         )
+    return actions
 
 
 def run(arguments: argparse.Namespace, settings: "AlertingSettings", dsn: str) -> int:

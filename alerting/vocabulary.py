@@ -114,14 +114,19 @@ def format_short_number(value: float, language: str = "nl") -> str:
     return localize_decimal(f"{value:.2g}" if value < 100 else f"{value:.0f}", language)
 
 
+_LONG_SECONDS = 172_800  # from two days on nobody counts hours
+
+
 def format_duration(seconds: float, language: str = "nl") -> str:
-    """A duration as everybody reads it: 45 seconden, 12 minuten, 1,5 uur; halves go up, as in browsers."""
+    """A duration as everybody reads it: 45 seconden, 12 minuten, 1,5 uur, 3 dagen; halves go up, as in browsers."""
     phrases, whole_seconds = texts_of("phrase", language), max(1, floor(seconds + 0.5))
     if whole_seconds < 90:
         unit = "duration_second" if whole_seconds == 1 else "duration_seconds"
         return phrases[unit].format(count=whole_seconds)
     if whole_seconds < 5_400:
         return phrases["duration_minutes"].format(count=floor(whole_seconds / 60 + 0.5))
+    if whole_seconds >= _LONG_SECONDS:
+        return phrases["duration_days"].format(count=floor(whole_seconds / 86_400 + 0.5))
     hours = _round(whole_seconds / 3600, 1).removesuffix(".0")
     return phrases["duration_hours"].format(count=localize_decimal(hours, language))
 

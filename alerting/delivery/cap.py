@@ -70,8 +70,14 @@ def _build_references(notification: Notification) -> list[CapReference]:
 
 
 def _map_alert(notification: Notification, alert: Alert, public_url: str, valid_from: datetime) -> CapInfo:
-    single = structs.replace(notification, alert=alert, gathered=())
+    health = notification.health if alert is notification.alert else None  # it is about that alert
+    single = structs.replace(notification, alert=alert, gathered=(), health=health)
     description, language = render_email(single, public_url=public_url).text, notification.language
     return describe_alert(
-        alert, language=language, description=description, public_url=public_url, valid_from=valid_from
+        alert,
+        language=language,
+        description=description,
+        public_url=public_url,
+        valid_from=valid_from,
+        instruction=health or "",
     )

@@ -45,7 +45,8 @@ class CapReference(Struct, frozen=True, kw_only=True):
 class CapInfo(Struct, frozen=True, kw_only=True):
     """One event in one language. `position`: latitude and longitude in degrees, or None if the event has no place.
 
-    `parameters` are pairs of a name and a value. An empty `response_type`, `sender_name` or `contact` is left out.
+    `parameters` are pairs of a name and a value. An empty `instruction`, `response_type`, `sender_name` or
+    `contact` is left out.
     """
 
     language: Language
@@ -62,6 +63,7 @@ class CapInfo(Struct, frozen=True, kw_only=True):
     parameters: Sequence[tuple[str, str]]
     area_name: str
     position: tuple[float, float] | None
+    instruction: str = ""
     response_type: str = ""
     sender_name: str = ""
     contact: str = ""
@@ -110,12 +112,19 @@ def build_cap(message: CapMessage) -> bytes:
 
 
 def describe_alert(
-    alert: Alert, *, language: Language, description: str, public_url: str, valid_from: datetime
+    alert: Alert,
+    *,
+    language: Language,
+    description: str,
+    public_url: str,
+    valid_from: datetime,
+    instruction: str = "",
 ) -> CapInfo:
     """One alert as an info block: the rules for certainty, urgency, circle and expiry are here.
 
     `valid_from`: the moment of the attempt to send, from which the document is valid for an hour. A late document thus
-    never arrives expired, and `expires` never lies before `sent`.
+    never arrives expired, and `expires` never lies before `sent`. `instruction`: what people should do, such as health
+    advice.
     """
     about_network = alert.is_about_network
     peak_name = f"{alert.name_property(language)} ({alert.kind})"
@@ -134,6 +143,7 @@ def describe_alert(
         web=f"{public_url.rstrip('/')}{alert.page_path}",
         parameters=_parameters(alert),
         area_name=alert.place.name or alert.area or "-",
+        instruction=instruction,
         position=(alert.place.latitude, alert.place.longitude) if has_place else None,
     )
 
@@ -153,6 +163,7 @@ def _add_info(root: ET.Element, info: CapInfo) -> None:
     _add_optional_element(element, "senderName", info.sender_name)
     _add_element(element, "headline", info.headline[:_MAX_HEADLINE_LENGTH])
     _add_element(element, "description", info.description)
+    _add_optional_element(element, "instruction", info.instruction)
     _add_element(element, "web", info.web)
     _add_optional_element(element, "contact", info.contact)
     for name, value in info.parameters:

@@ -69,9 +69,11 @@ def build_cloud_event(notification: Notification, *, source: str, public_url: st
 
 
 def _event_data(notification: Notification) -> dict[str, object]:
-    """Return the alert, what its peak is (`raw`: a single reading), and the plume if it is over."""
+    """Return the alert, what its peak is (`raw`: a single reading), the health advice, and the plume if it is over."""
     alert = notification.alert
     data = {**to_builtins(alert), "peak_averaging": alert.peak_averaging}
+    if notification.health is not None:
+        data["health"] = notification.health
     return data if notification.plume is None else data | {"plume": notification.plume}
 
 

@@ -104,6 +104,12 @@ class KnownSourceRequest(Struct, frozen=True, kw_only=True):
             Matcher.parse(text)
 
 
+def build_source_matchers(area: str, observed_property: str, station: str | None) -> tuple[str, ...]:
+    """Return the matchers of a known source: one property at one station, or in the whole area (None)."""
+    station_matchers = [] if station is None else [f'station="{station}"']
+    return (f'area="{area}"', f'property="{observed_property}"', *station_matchers)
+
+
 class PlumeAnswerStore:
     """The answers in the database `dsn`."""
 
@@ -120,9 +126,11 @@ class PlumeAnswerStore:
                 notes=await fetch_all(connection, Note, _QUERIES["select_notes"], key),
             )
 
-    async def acknowledge(self, plume: str, events: Sequence[str], author: str, note: str) -> EarlierAnswer | None:
+    async def acknowledge(
+        self, plume: str, events: Sequence[str], author: str, note: str, via: str = "account"
+    ) -> EarlierAnswer | None:
         """Store an acknowledgement of the plume's events; returns the earlier one if somebody else was first."""
-        key = {"plume": plume, "events": list(events), "author": author, "note": note}
+        key = {"plume": plume, "events": list(events), "author": author, "note": note, "via": via}
         async with open_session(self._dsn) as connection:
             await connection.execute(_QUERIES["lock_plume"], key)
             earlier = await fetch_one(connection, EarlierAnswer, _QUERIES["select_first_acknowledgement"], key)

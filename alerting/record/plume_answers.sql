@@ -8,7 +8,7 @@ WHERE a.event_id = ANY(%(events)s) ORDER BY a.said_at, a.id LIMIT 1
 
 -- name: insert_acknowledgements
 INSERT INTO alerting.acknowledgement (event_id, who, note, via)
-SELECT event_id, %(author)s, %(note)s, 'account' FROM unnest(%(events)s::text[]) AS plume (event_id)
+SELECT event_id, %(author)s, %(note)s, %(via)s FROM unnest(%(events)s::text[]) AS plume (event_id)
 
 -- name: select_false_alarm
 SELECT id, plume, cause, note, author, stations, severities, stated_at FROM alerting.false_alarm

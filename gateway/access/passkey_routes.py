@@ -1,6 +1,7 @@
 """Routes of passkeys (WebAuthn): sign in with one, add one, remove one. The script of the account page calls them.
 
-A refusal is a problem document with one Dutch sentence, which the page shows as it is. The audit log has the outcome.
+A refusal is a problem document with one sentence in the language of the page, which shows it as it is. The audit log
+has the outcome.
 """
 
 import time
@@ -12,6 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from msgspec import DecodeError, Struct, json
 
+from alerting.vocabulary import Language
 from gateway.access.accounts import Accounts
 from gateway.access.attempt_delays import SignInLimit
 from gateway.access.authentication import find_cookie
@@ -19,6 +21,7 @@ from gateway.access.authorization import identity_of
 from gateway.access.credentials import hash_token
 from gateway.access.database_errors import await_database
 from gateway.access.identity import Identity
+from gateway.access.language import account_address, account_texts, language_of
 from gateway.access.passkey_challenge import (
     CHALLENGE_SECONDS,
     ChallengePurpose,
@@ -43,34 +46,6 @@ Document = TypeVar("Document", bound=Struct)
 _MAX_NAME = 60  # characters, as the table checks
 _NO_ACCOUNT = " passkey"  # no account has this name; attempts with a passkey count together per address
 _FRESH_MINUTES = int(FRESH_SECONDS // 60)
-SENTENCES: Mapping[PasskeyOutcome, str] = {
-    PasskeyOutcome.NO_CHALLENGE: "Dit duurde te lang of begon in een ander venster. Probeer het opnieuw.",
-    PasskeyOutcome.OTHER_CHALLENGE: "Deze passkey geeft antwoord op een andere vraag dan de onze. Probeer het opnieuw.",
-    PasskeyOutcome.USED_CHALLENGE: "Dit antwoord is al een keer gebruikt. Probeer het opnieuw.",
-    PasskeyOutcome.OTHER_ORIGIN: "Deze passkey is op een andere website gebruikt. Open deze website zelf en log in.",
-    PasskeyOutcome.OTHER_SITE: "Deze passkey hoort bij een andere website. Kies een passkey van deze website.",
-    PasskeyOutcome.NO_USER_VERIFICATION: (
-        "Uw apparaat heeft niet gevraagd wie u bent. Zet een pincode, vingerafdruk of gezichtsherkenning aan."
-    ),
-    PasskeyOutcome.UNKNOWN_PASSKEY: "Deze passkey is hier niet bekend. Log in met uw wachtwoord en code.",
-    PasskeyOutcome.REMOVED_PASSKEY: "Deze passkey is verwijderd. Log in met uw wachtwoord en code.",
-    PasskeyOutcome.KNOWN_PASSKEY: "Deze passkey staat al in de lijst.",
-    PasskeyOutcome.DISABLED: "Dit account is uitgezet. Vraag het uw beheerder.",
-    PasskeyOutcome.NO_PASSWORD: "U logt in via uw organisatie. Daarbij hoort hier geen passkey.",
-    PasskeyOutcome.OLD_SESSION: (
-        f"U kunt een passkey toevoegen tot {_FRESH_MINUTES} minuten na het inloggen. Log uit en log opnieuw in."
-    ),
-    PasskeyOutcome.TOO_MANY_PASSKEYS: f"U heeft al {MAX_PASSKEYS} passkeys. Verwijder er eerst een.",
-    PasskeyOutcome.COUNT_WENT_BACK: (
-        "De teller van deze passkey liep terug: misschien is hij gekopieerd. "
-        "Log in met uw wachtwoord en code en verwijder deze passkey."
-    ),
-    PasskeyOutcome.NOT_GENUINE: "Deze passkey klopt niet. Probeer het opnieuw.",
-}
-_NOT_SIGNED_IN = "Log eerst in."
-_MALFORMED = "Dit is geen antwoord van een passkey. Probeer het opnieuw."
-_NAME_LENGTH = f"Geef de passkey een naam van 1 tot {_MAX_NAME} tekens."
-_TOO_MANY = "Er is te vaak geprobeerd om in te loggen. Probeer het opnieuw over {seconds} seconden."
 
 
 class _SignIn(Struct, frozen=True, kw_only=True):
@@ -113,7 +88,7 @@ class PasskeyRoutes:
         client = rate_limit_key(getattr(request.state, "address", ""))
         wait = self._limit.take_attempt(client, _NO_ACCOUNT, time.monotonic())
         if wait:
-            self._refuse_attempt(wait)
+            self._refuse_attempt(request, wait)
         ceremony = await self._resume(request, ChallengePurpose.SIGN_IN)
         if ceremony is None:
             await self._refuse(request, PasskeyOutcome.NO_CHALLENGE, action="sign-in")
@@ -123,7 +98,7 @@ class PasskeyRoutes:
         self._limit.record_success(client, _NO_ACCOUNT, time.monotonic())
         await self._record(request, result.account, "sign-in", result.passkey, result.outcome)
         await await_database(self._session_cookie.end_session(request))
-        response = self._send_location()
+        response = self._send_location(request)
         self._session_cookie.set(response, result.token)
         return response
 
@@ -145,7 +120,7 @@ class PasskeyRoutes:
         document = await _read_document(request, _Registration)
         name = " ".join(document.name.split())
         if not 1 <= len(name) <= _MAX_NAME or not name.isprintable():
-            raise HTTPException(422, _NAME_LENGTH)
+            raise HTTPException(422, _text(request, "passkey_name_length", most=_MAX_NAME))
         ceremony = await self._resume(request, ChallengePurpose.REGISTER, token)
         if ceremony is None:
             await self._refuse(request, PasskeyOutcome.NO_CHALLENGE, action="add passkey", actor=identity.name)
@@ -155,7 +130,7 @@ class PasskeyRoutes:
         if outcome is not PasskeyOutcome.REGISTERED:
             await self._refuse(request, outcome, action="add passkey", actor=identity.name)
         await self._record(request, identity.name, "add passkey", id_, outcome)
-        return self._send_location()
+        return self._send_location(request)
 
     async def remove(self, request: Request, id: str) -> Response:  # noqa: A002 - the name in the path
         """Remove a passkey of the account of this session; the page then shows the rest."""
@@ -163,7 +138,7 @@ class PasskeyRoutes:
         is_removed = await await_database(self._store.remove(id, identity.name))
         outcome = "removed" if is_removed else "unknown_passkey"
         await self._audit(request, identity.name, "remove passkey", id, outcome)
-        return RedirectResponse("/account", 303)
+        return RedirectResponse(account_address(request), 303)
 
     async def _begin(self, purpose: ChallengePurpose, session_token: str = "") -> tuple[str, Ceremony]:
         now = datetime.now(UTC)
@@ -188,7 +163,7 @@ class PasskeyRoutes:
     def _require_session(self, request: Request) -> tuple[Identity, str]:
         identity, token = identity_of(request), self._session_cookie.read_token(request)
         if identity is None or token is None:
-            raise HTTPException(401, _NOT_SIGNED_IN)
+            raise HTTPException(401, _text(request, "not_signed_in"))
         return identity, token
 
     def _send_options(self, options: Mapping[str, object], cookie: str) -> Response:
@@ -204,8 +179,8 @@ class PasskeyRoutes:
         )
         return response
 
-    def _send_location(self) -> Response:
-        response = JSONResponse({"location": "/account"})
+    def _send_location(self, request: Request) -> Response:
+        response = JSONResponse({"location": account_address(request)})
         response.delete_cookie(
             self._challenge_cookie,
             path="/",
@@ -219,14 +194,14 @@ class PasskeyRoutes:
         self, request: Request, outcome: PasskeyOutcome, *, action: str, actor: str = "", passkey: str = ""
     ) -> NoReturn:
         await self._record(request, actor, action, passkey, outcome)
-        raise HTTPException(403, SENTENCES[outcome])
+        raise HTTPException(403, describe_refusal(outcome, language_of(request)))
 
     @staticmethod
-    def _refuse_attempt(wait: float) -> NoReturn:
+    def _refuse_attempt(request: Request, wait: float) -> NoReturn:
         """Answer 429. It is counted but not audited: a flood must not fill the audit log."""
         SIGN_INS.labels("too_many_attempts").inc()
         seconds = str(int(wait) + 1)
-        raise HTTPException(429, _TOO_MANY.format(seconds=seconds), {"Retry-After": seconds})
+        raise HTTPException(429, _text(request, "too_many", seconds=seconds), {"Retry-After": seconds})
 
     async def _record(self, request: Request, actor: str, action: str, passkey: str, outcome: PasskeyOutcome) -> None:
         if action == "sign-in":
@@ -245,4 +220,13 @@ async def _read_document(request: Request, kind: type[Document]) -> Document:
     try:
         return json.decode(await request.body(), type=kind)
     except (DecodeError, RecursionError):
-        raise HTTPException(422, _MALFORMED) from None
+        raise HTTPException(422, _text(request, "passkey_malformed")) from None
+
+
+def describe_refusal(outcome: PasskeyOutcome, language: Language) -> str:
+    """Return the sentence for people about a passkey that is refused."""
+    return account_texts(language)[f"passkey_{outcome.value}"].format(minutes=_FRESH_MINUTES, most=MAX_PASSKEYS)
+
+
+def _text(request: Request, key: str, **values: object) -> str:
+    return account_texts(language_of(request))[key].format(**values)

@@ -18,6 +18,7 @@ from gateway.access.authorization import identity_of, require_scope
 from gateway.access.database_errors import await_database
 from gateway.access.identity import Scope
 from gateway.access.identity_provider import IdentityProvider, IdentityProviderError, UnverifiedAddressError
+from gateway.access.language import account_address, account_texts, language_of
 from gateway.access.passkey_store import PasskeyListing, PasskeyStore
 from gateway.access.password_worker import BUSY_SECONDS, WorkerBusyError
 from gateway.access.rate_limit import rate_limit_key
@@ -33,14 +34,7 @@ _TEMPLATES = Environment(
 )
 _TEMPLATES.filters["date"] = lambda at: f"{at.astimezone(LOCAL_TIMEZONE):%d-%m-%Y}"
 _ACCOUNT_TEMPLATE = _TEMPLATES.get_template("account.html")
-_ROLE_NAMES = {"resident": "bewoner", "inspector": "inspecteur", "operator": "beheerder", "admin": "hoofdbeheerder"}
-_WRONG_CREDENTIALS = "Naam, wachtwoord of code klopt niet. Na vijf pogingen moet u steeds langer wachten."
 _RETURN_PATH = "return_path"  # key in the signed cookie of the provider
-_TOO_MANY = "Er is te vaak geprobeerd om in te loggen. Probeer het opnieuw over {seconds} seconden."
-_PROVIDER_FAILED = "Inloggen via uw organisatie is niet gelukt, of u heeft hier geen account."
-_UNVERIFIED_ADDRESS = (
-    "Uw organisatie heeft niet bevestigd dat dit e-mailadres van u is. Vraag uw beheerder om het te bevestigen."
-)
 
 
 class AccountRoutes:
@@ -105,12 +99,12 @@ class AccountRoutes:
             return self._refuse_attempt(request, BUSY_SECONDS, to)
         if token is not None:
             self._limit.record_success(client, account_name, time.monotonic())
-        return await self._sign_in_response(request, account_name, outcome, token, _WRONG_CREDENTIALS, to=to)
+        return await self._sign_in_response(request, account_name, outcome, token, "wrong_credentials", to=to)
 
     async def sign_out(self, request: Request) -> Response:
         """End the session in the cache and in the database."""
         await await_database(self._cookie.end_session(request))
-        response = RedirectResponse("/account", 303)
+        response = RedirectResponse(account_address(request), 303)
         self._cookie.delete(response)
         return response
 
@@ -125,7 +119,7 @@ class AccountRoutes:
             return await self._provider.redirect_to_provider(request, f"{self._url}/account/provider/back")
         except IdentityProviderError as error:
             _LOG.warning("identity provider failed", error=one_line(error))
-            return self._render_page(request, notice=_PROVIDER_FAILED, status=502)
+            return self._render_page(request, notice="provider_failed", status=502)
 
     async def return_from_provider(self, request: Request) -> Response:
         """Sign in after the provider has authenticated the person."""
@@ -136,11 +130,11 @@ class AccountRoutes:
         except IdentityProviderError as error:
             _LOG.warning("identity provider failed", error=one_line(error))
             SIGN_INS.labels("not_vouched").inc()
-            notice = _UNVERIFIED_ADDRESS if isinstance(error, UnverifiedAddressError) else _PROVIDER_FAILED
+            notice = "unverified_address" if isinstance(error, UnverifiedAddressError) else "provider_failed"
             return self._render_page(request, notice=notice, status=403)
         outcome, token = await await_database(self._accounts.sign_in_as(name, self._cookie.seconds))
         to = str(request.session.pop(_RETURN_PATH, ""))
-        return await self._sign_in_response(request, name, outcome, token, _PROVIDER_FAILED, to=to)
+        return await self._sign_in_response(request, name, outcome, token, "provider_failed", to=to)
 
     async def show_identity(self, request: Request) -> dict[str, object]:
         """Return name, role, scopes and areas of the key or session, for programs."""
@@ -172,7 +166,7 @@ class AccountRoutes:
             return self._render_page(request, notice=refusal, status=403, to=to)
         # an earlier session of this browser ends; its id is never used again
         await await_database(self._cookie.end_session(request))
-        response = RedirectResponse(check_return_path(to) or "/account", 303)
+        response = RedirectResponse(check_return_path(to) or account_address(request), 303)
         self._cookie.set(response, token)
         return response
 
@@ -183,25 +177,32 @@ class AccountRoutes:
         notice: str = "",
         status: int = 200,
         to: str = "",
+        seconds: str = "",
         listings: Sequence[PasskeyListing] | None = None,
     ) -> HTMLResponse:
+        to = check_return_path(to)
+        language = language_of(request, to)
+        texts = account_texts(language)
         page = _ACCOUNT_TEMPLATE.render(
+            t=texts,
+            language=language,
+            other="en" if language == "nl" else "nl",
             identity=identity_of(request),
-            notice=notice,
+            notice=texts[notice].format(seconds=seconds) if notice else "",
             provider=self._provider is not None,
-            roles=_ROLE_NAMES,
             scopes=Scope,
             has_passkeys=self._passkeys is not None,
             listings=listings,
             site=self._url,
-            to=check_return_path(to),
+            to=to,
         )
-        return HTMLResponse(page, status)
+        headers = {"Content-Language": language, "Vary": "Accept-Language, Cookie"}
+        return HTMLResponse(page, status, headers)
 
     def _refuse_attempt(self, request: Request, wait: float, to: str) -> HTMLResponse:
         """Answer 429. It is counted but not audited: a flood must not fill the audit log."""
         SIGN_INS.labels("too_many_attempts").inc()
         seconds = str(int(wait) + 1)
-        response = self._render_page(request, notice=_TOO_MANY.format(seconds=seconds), status=429, to=to)
+        response = self._render_page(request, notice="too_many", seconds=seconds, status=429, to=to)
         response.headers["Retry-After"] = seconds
         return response

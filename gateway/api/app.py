@@ -33,14 +33,14 @@ from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
-from gateway.api.inspector import direction_routes, plume_service, service
+from gateway.api.inspector import direction_routes, plume_routes, plume_service, service
 from gateway.api.inspector import routes as inspector
 from gateway.api.inspector.dossiers import DossierMaker
 from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
-from gateway.api.operator import enrolment, work
+from gateway.api.operator import enrolment, fits, registration, work
 from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
@@ -154,11 +154,11 @@ def create_app(
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        direction_routes, operator_routes, guests,
+        direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
-    for operator_router in (enrolment.api_router, work.api_router):
+    for operator_router in (enrolment.api_router, work.api_router, fits.api_router, registration.api_router):
         app.include_router(operator_router, prefix="/api/v1")
     for root_module in (health, security_txt):
         app.include_router(root_module.router)

@@ -1,15 +1,16 @@
-"""`piekwacht alerts`: explain, acknowledge and silence alerts (alerting.cli), with [alerting] of the configuration."""
+"""`piekwacht alerts`: explain, acknowledge, judge and silence alerts, with [alerting] of the configuration."""
 
 import argparse
 
 from alerting import cli
 from gateway import settings
+from gateway.cli import plume_judgement
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --config and the actions."""
     settings.add_config_argument(parser)
-    cli.add_arguments(parser)
+    plume_judgement.add_actions(cli.add_arguments(parser))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from gateway.doctor import machine
 from gateway.doctor.checks import DISKS, run_checks
 from gateway.enrolment.card import CardSources
 from gateway.enrolment.card_maker import FolderCardMaker
+from gateway.enrolment.node_issuer import FolderIssuer, check_configuration
 from gateway.operator.tools import CheckResult, OperatorTools, StorageFolder
 from gateway.settings import Settings
 
@@ -11,11 +12,14 @@ _RETENTION_DAYS = ("raw_days", "evidence_days", "minute_days", "hour_days", "day
 
 
 def build_operator_tools(settings: Settings) -> OperatorTools:
-    """Return the doctor, the disks and the retention of these settings."""
+    """Return the doctor, the authority, the disks and the retention of these settings."""
+    ca = settings.operator.ca_folder
     return OperatorTools(
         settings=settings.operator,
         examine=lambda: _examine(settings),
         cards=_build_card_maker(settings),
+        certificates=None if ca is None else FolderIssuer(ca),
+        check_configuration=check_configuration,
         read_disks=_read_disks,
         retention_days=[(name, getattr(settings.retention, name)) for name in _RETENTION_DAYS],
     )

@@ -1,11 +1,14 @@
-"""`piekwacht upkeep`: refresh means, compress, drop and delete old data; show what stands still."""
+"""`piekwacht upkeep`: refresh means, compress, drop and delete old data; show what stands still, and sizes."""
 
 import argparse
+from datetime import UTC, datetime
 
 import msgspec
 
 from gateway import settings
+from gateway.cli.operator_tools import build_operator_tools
 from gateway.errors import StartError
+from gateway.operator.storage import load_storage
 from gateway.service.upkeep_service import run_service
 from gateway.store.connection import connect
 from gateway.store.upkeep.outcome import Outcome, OutcomeState
@@ -13,6 +16,7 @@ from gateway.store.upkeep.run import run_upkeep
 from gateway.store.upkeep.status import WorkStatus, fetch_status
 
 _SHORTEST_INTERVAL = 10.0  # s
+_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     status = actions.add_parser("status", help="show what is done, and what stands still since when")
     status.add_argument("--json", action="store_true", help="print the works as a JSON list")
     status.set_defaults(action=_show_status)
+    storage = actions.add_parser("storage", help="show the size of the database, its growth, and when a disk is full")
+    storage.add_argument("--json", action="store_true", help="print it as a JSON object")
+    storage.set_defaults(action=_show_storage)
 
 
 def _parse_interval(text: str) -> float:
@@ -68,6 +75,38 @@ def _show_status(args: argparse.Namespace, configuration: settings.Settings) -> 
         for status in statuses:
             print(_describe(status))
     return int(any(status.stands_still for status in statuses))
+
+
+def _show_storage(args: argparse.Namespace, configuration: settings.Settings) -> int:
+    tools = build_operator_tools(configuration)
+    with connect(configuration.database.dsn) as connection:
+        storage = load_storage(connection, tools.read_disks(), tools.retention_days, datetime.now(UTC))
+    if args.json:
+        document = {
+            "database_bytes": storage.database_bytes,
+            "growth_per_day": storage.growth,
+            "days_left": storage.days_left,
+            "tables": storage.relations,
+            "disks": storage.disks,
+        }
+        print(msgspec.json.encode(document).decode())
+        return 0
+    growth = "not known yet" if storage.growth is None else f"{_format_bytes(storage.growth)} a day"
+    print(f"database {_format_bytes(storage.database_bytes)}, growth: {growth}")
+    for disk in storage.disks:
+        print(f"disk {disk.path}: {_format_bytes(disk.free)} free of {_format_bytes(disk.total)}")
+    if storage.days_left is not None:
+        print(f"the fullest disk lasts {storage.days_left:.0f} days at this growth")
+    for table in storage.relations:
+        print(f"{table.name:<40}{_format_bytes(table.bytes):>12}")
+    return 0
+
+
+def _format_bytes(count: float) -> str:
+    value, unit = float(count), 0
+    while abs(value) >= 999.5 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.3g} {_UNITS[unit]}"
 
 
 def _to_entry(status: WorkStatus) -> dict[str, object]:

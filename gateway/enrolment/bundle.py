@@ -1,17 +1,21 @@
 """The archive for a node's SD card: all files that it needs, to be unpacked onto the boot partition."""
 
 import io
-import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 _BOOT_FILES = ("user-data", "network-config")  # cloud-init reads these at the top of the boot partition
 _FOLDER = "piekwacht"
+_ENTRY_TIME = (1980, 1, 1, 0, 0, 0)  # the first that the format has
+_UNIX = 3  # the host system of an entry whose attributes are a mode
 _READ_ME_TEMPLATE = """\
 Node {node}: unpack this archive onto the boot partition of a fresh Raspberry Pi OS card, put the card
 into the Pi and switch it on. It sets itself up, wipes the keys from the boot partition and restarts once.
 
-    tar -xf {node}.tar -C /path/to/bootfs
+Windows: open {node}.zip and copy everything in it to the drive "bootfs". Linux and macOS:
+
+    unzip {node}.zip -d /path/to/bootfs
 
 Add the Wi-Fi or mobile network to network-config first if there is no cable. {package}
 Then: `piekwacht-agent check --config /etc/piekwacht/agent.toml` on the node prints what is wrong.
@@ -35,11 +39,12 @@ def collect_files(
 
 
 def pack_archive(files: Mapping[str, bytes]) -> bytes:
-    """Pack a tar archive with mode 0600; its bytes depend only on the files."""
+    """Pack a ZIP archive, which Windows opens too, with mode 0600; its bytes depend only on the files."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(body), 0o600
-            archive.addfile(entry, io.BytesIO(body))
+            entry = zipfile.ZipInfo(name, _ENTRY_TIME)
+            entry.external_attr = 0o100600 << 16
+            entry.create_system = _UNIX
+            archive.writestr(entry, body, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()

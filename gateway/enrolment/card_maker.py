@@ -53,7 +53,7 @@ class FolderCardMaker:
             card = enrol_node(connection, actor, self._sources, order)
         except ConfigurationError as error:
             raise OperatorError(RefusalKind.INVALID, "other", reason=str(error)) from None
-        return CardArchive(file_name=f"{plan.node}.tar", content=card.archive)
+        return CardArchive(file_name=f"{plan.node}.zip", content=card.archive)
 
 
 def _list(folder: Path) -> Iterator[Path]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import psycopg
 from msgspec import Struct
 from psycopg.rows import class_row
 
 from alerting.log import escape_unprintable
+from alerting.vocabulary import count_things
 from edge_agent import provisioning
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
@@ -20,12 +20,15 @@ from gateway.enrolment import node_work_command
 from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.enrolment.card import CardOrder, CardSources, enrol_node, read_request
-from gateway.errors import GatewayError, StartError
+from gateway.enrolment.node_issuer import FolderIssuer
+from gateway.errors import StartError
 from gateway.export.command import parse_time
 from gateway.model.clock_doubt import describe_clock_error
+from gateway.operator import node_label, node_registration
 from gateway.operator.actor import local_actor
+from gateway.operator.audit import Act, record_act
+from gateway.operator.fleet import require_node
 from gateway.operator.node_report import describe_report
-from gateway.store import stations
 from gateway.store.connection import QUERIES, connect
 
 
@@ -100,6 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     configure.add_argument("node", help="id of the node")
     configure.add_argument("file", type=Path, metavar="FILE.toml", help="[batch] and [[sensor]] as in agent.toml")
+    label = add_action("label", _print_label, "print the facts of a node and their QR code, to stick on its enclosure")
+    label.add_argument("node", help="id of the node")
     node_work_command.add_actions(add_action)
     list_ = add_action("list", _list, "print every node: its station, when it was last heard, its status")
     list_.add_argument("--json", action="store_true", help="print the nodes as a JSON list")
@@ -128,7 +133,7 @@ def _enrol(args: argparse.Namespace) -> None:
         since=args.since,
     )
     with connect(config.database.dsn) as connection, connection.transaction():
-        out = args.out or Path(f"{args.node}.tar")
+        out = args.out or Path(f"{args.node}.zip")
         card = enrol_node(connection, local_actor(getpass.getuser()), sources, order)
         write_new_file(out, card.archive)
     print(
@@ -138,33 +143,39 @@ def _enrol(args: argparse.Namespace) -> None:
 
 
 def _renew(args: argparse.Namespace) -> None:
-    authority, dsn = CertificateAuthority.load(args.ca), settings.read(args.config).database.dsn
+    dsn = settings.read(args.config).database.dsn
     if args.request:
-        key = read_request(args.request, args.node).tls_key
-    else:
-        certificates = authority.find_certificates(args.node)
-        if not certificates:
-            raise GatewayError(f"the authority in {args.ca} never issued a certificate for {args.node}; enrol it first")
-        key = certificates[-1].public_key()  # type: ignore[assignment]  # every leaf of ours is P-256
-    pem = authority.issue(args.node, key, datetime.now(UTC))
-    if args.out:
-        write_new_file(args.out, pem, mode=0o644)
-    with connect(dsn) as connection:
-        _check_enrolled(connection, args.node)
-        if args.request:
-            print(f"{args.node} has new keys: copy {args.out or 'the certificate (--out)'} to it, into the same folder")
-            return
-        version = stations.set_desired_config(connection, args.node, author=getpass.getuser(), certificate=pem.decode())
-    print(f"the gateway sends the new certificate to {args.node} as version {version}; the node tries it first")
+        _certify_new_keys(args, dsn)
+        return
+    with connect(dsn) as connection, connection.transaction():
+        actor = local_actor(getpass.getuser())
+        renewal = node_registration.renew_certificate(connection, actor, args.node, FolderIssuer(args.ca))
+        if args.out:
+            write_new_file(args.out, renewal.certificate, mode=0o644)
+    print(f"the gateway sends the new certificate to {args.node} as version {renewal.version}; the node tries it first")
+
+
+def _certify_new_keys(args: argparse.Namespace, dsn: str) -> None:
+    """Issue a certificate for keys that a node created itself; somebody copies it to the node."""
+    authority, key = CertificateAuthority.load(args.ca), read_request(args.request, args.node).tls_key
+    actor = local_actor(getpass.getuser())
+    with connect(dsn) as connection, connection.transaction():
+        area = require_node(connection, actor, args.node)
+        pem = authority.issue(args.node, key, datetime.now(UTC))
+        if args.out:
+            write_new_file(args.out, pem, mode=0o644)
+        after = {"certificate": FolderIssuer(args.ca).describe(pem), "keys": "new"}
+        record_act(connection, actor, Act(action="renew", object=f"node {args.node}", area=area, after=after))
+    print(f"{args.node} has new keys: copy {args.out or 'the certificate (--out)'} to it, into the same folder")
 
 
 def _revoke(args: argparse.Namespace) -> None:
-    authority, dsn = CertificateAuthority.load(args.ca), settings.read(args.config).database.dsn
-    with connect(dsn) as connection:
-        _check_enrolled(connection, args.node)
-        stations.revoke_node(connection, args.node)
-    revoked_count = authority.revoke(args.node, datetime.now(UTC))
-    print(f"the gateway rejects batches of {args.node}. {revoked_count} certificates were added to {args.ca}/crl.pem:")
+    dsn = settings.read(args.config).database.dsn
+    with connect(dsn) as connection, connection.transaction():
+        actor = local_actor(getpass.getuser())
+        revocation = node_registration.revoke_node(connection, actor, args.node, FolderIssuer(args.ca))
+    count = count_things(revocation.certificates or 0, "certificate")
+    print(f"the gateway rejects batches of {args.node}. {count} came onto the list {args.ca}/crl.pem:")
     print("copy crl.pem to the broker and reload it (`systemctl reload mosquitto`), so that it rejects the node too")
 
 
@@ -174,12 +185,19 @@ def _configure(args: argparse.Namespace) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{args.file} cannot be read: {error}") from None
     provisioning.check_overlay(toml, str(args.file))
-    with connect(settings.read(args.config).database.dsn) as connection:
-        _check_enrolled(connection, args.node)
-        version = stations.set_desired_config(connection, args.node, author=getpass.getuser(), toml=toml)
+    with connect(settings.read(args.config).database.dsn) as connection, connection.transaction():
+        version = node_registration.configure_node(connection, local_actor(getpass.getuser()), args.node, toml)
     print(
         f"the gateway sends version {version} to {args.node}, which tries it for ten minutes; see `piekwacht node list`"
     )
+
+
+def _print_label(args: argparse.Namespace) -> None:
+    config = settings.read(args.config)
+    with connect(config.database.dsn) as connection:
+        label = node_label.load_label(connection, local_actor(getpass.getuser()), args.node)
+    text = label.describe(config.api.public_url)
+    print(f"{text}\n\n{node_label.print_label(text)}")
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -224,8 +242,3 @@ def _describe_clock(row: NodeListing) -> list[str]:
     if row.undated_batches:
         remarks.append(f"{row.undated_batches} batches without a date")
     return remarks
-
-
-def _check_enrolled(connection: psycopg.Connection, node: str) -> None:
-    if connection.execute(QUERIES["select_node_revoked"], {"id": node}).fetchone() is None:
-        raise GatewayError(f"no node {node} is enrolled; `piekwacht node list` prints the enrolled nodes")

@@ -31,6 +31,12 @@ def add_actions(add_action: AddAction) -> None:
     maintain.add_argument("--for", dest="length", type=_parse_length, required=True, metavar="TIME", help="30m, 8h, 2d")
     maintain.add_argument("--from", dest="start", type=_parse_time, metavar="TIME", help="RFC 3339 (the next minute)")
     maintain.add_argument("--reason", required=True, help="goes on record")
+    maintain.add_argument(
+        "--property",
+        action="append",
+        default=[],
+        help="only this one, of a doubtful sensor; may be repeated",
+    )
     end = add_action("end-maintenance", _end_maintenance, "end the maintenance of a node now")
     replace = add_action("replace-sensor", _replace_sensor, "record another instrument, and end the former calibration")
     replace.add_argument(
@@ -74,7 +80,8 @@ def _show(args: argparse.Namespace) -> None:
         print(f"  {capture.observed_property:20} data capture of seven days: {share}")
     for window in windows:
         span = f"{format_seconds(window.starts_at)} to {format_seconds(window.ends_at)}"
-        print(escape_unprintable(f"  maintenance #{window.id} {span}: {window.reason} ({window.created_by})"))
+        what = f" {', '.join(window.properties)}" if window.properties else ""
+        print(escape_unprintable(f"  maintenance #{window.id}{what} {span}: {window.reason} ({window.created_by})"))
     for change in changes:
         sensor = " ".join(filter(None, (change.model, change.serial)))
         print(escape_unprintable(f"  {format_seconds(change.changed_at)} {', '.join(change.properties)}: now {sensor}"))
@@ -107,9 +114,11 @@ def _maintain(args: argparse.Namespace) -> None:
             args.start,
             start + args.length,
             reason=args.reason,
+            properties=args.property,
         )
     span = f"from {format_seconds(window.starts_at)} to {format_seconds(window.ends_at)}"
-    print(f"readings of {args.node} are flagged {span}; `piekwacht node end-maintenance {args.node}` ends it earlier")
+    what = f"{', '.join(args.property)} of {args.node}" if args.property else args.node
+    print(f"readings of {what} are flagged {span}; `piekwacht node end-maintenance {args.node}` ends it earlier")
 
 
 def _end_maintenance(args: argparse.Namespace) -> None:

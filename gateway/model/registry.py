@@ -96,11 +96,12 @@ class Datastream:
 
 @dataclass(frozen=True, kw_only=True)
 class MaintenancePeriod:
-    """Readings of this node in [start_ms, end_ms), ms UTC, are of a node that people work on."""
+    """Readings of this node in [start_ms, end_ms), ms UTC, do not count; `properties`: only of these, empty: of all."""
 
     node: str
     start_ms: int
     end_ms: int
+    properties: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,7 +1,8 @@
 """Work on a node: windows of maintenance, and sensors that are replaced.
 
-In a window every reading of the node gets the flag maintenance: it is stored, counts in no mean, and no peak comes of
-it. A window begins after it is entered, because readings that are stored already keep their flags.
+In a window every reading of the node, or of some of its properties, gets the flag maintenance. It is stored, counts in
+no mean, and no peak comes of it. A window begins after it is entered, because readings that are stored already keep
+their flags.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ _MAX_TEXT = 500
 
 
 class MaintenanceWindow(Struct, frozen=True, kw_only=True):
-    """A window; `ended_by`: who brought its end forward."""
+    """A window; `ended_by`: who brought its end forward; `properties`: those that it covers, empty: all."""
 
     id: int
     node: str
@@ -36,6 +37,7 @@ class MaintenanceWindow(Struct, frozen=True, kw_only=True):
     reason: str
     created_by: str
     ended_by: str | None
+    properties: Sequence[str] = ()
 
 
 class SensorChange(Struct, frozen=True, kw_only=True):
@@ -65,10 +67,15 @@ def add_window(
     ends_at: datetime,
     *,
     reason: str,
+    properties: Sequence[str] = (),
     revision: int | None = None,
 ) -> MaintenanceWindow:
-    """Announce maintenance; None: from the next minute on. Raises OperatorError."""
+    """Announce maintenance; None: from the next minute on. Raises OperatorError.
+
+    `properties`: sets only the sensors of these aside, such as a doubtful one; empty: the whole node.
+    """
     area = require_node(connection, actor, node)
+    require_properties(connection, node, properties)
     if starts_at is not None and starts_at < datetime.now(UTC) - _START_TOLERANCE:
         raise OperatorError(RefusalKind.INVALID, "window_past")
     starts_at = next_minute() if starts_at is None else max(starts_at, next_minute())
@@ -76,9 +83,12 @@ def add_window(
         raise OperatorError(RefusalKind.INVALID, "window_length", days=_LONGEST_WINDOW.days)
     take_revision(connection, node, revision)
     values = {"node": node, "start": starts_at, "end": ends_at, "reason": check_text(reason), "by": actor.name}
+    values["properties"] = sorted(set(properties))
     cursor = connection.cursor(row_factory=class_row(MaintenanceWindow))
     (window,) = cursor.execute(QUERIES["insert_window"], values).fetchall()
-    after = {"starts_at": starts_at, "ends_at": ends_at, "reason": window.reason}
+    after: dict[str, object] = {"starts_at": starts_at, "ends_at": ends_at, "reason": window.reason}
+    if window.properties:
+        after["properties"] = " ".join(window.properties)
     record_act(connection, actor, Act(action="maintain", object=f"node {node}", area=area, after=after))
     return window
 
@@ -110,6 +120,15 @@ def end_windows_of_node(connection: psycopg.Connection, actor: Actor, node: str)
     return [end_window(connection, actor, number) for number in numbers]
 
 
+def require_properties(connection: psycopg.Connection, node: str, properties: Sequence[str]) -> None:
+    """Raise OperatorError if the node does not measure one of these."""
+    cursor = connection.cursor(row_factory=scalar_row)
+    measured = set(cursor.execute(QUERIES["select_properties_of_node"], {"node": node}).fetchall())
+    unknown = sorted(set(properties) - measured)
+    if unknown:
+        raise OperatorError(RefusalKind.INVALID, "no_property", node=node, names=", ".join(unknown)[:200])
+
+
 def next_minute() -> datetime:
     """Return when the next whole minute begins: the gateway has read a new window by then."""
     return datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
@@ -130,15 +149,9 @@ def replace_sensor(
     by coefficients of the old one. Raises OperatorError.
     """
     area = require_node(connection, actor, change.node)
-    known = set(
-        connection.cursor(row_factory=scalar_row)
-        .execute(QUERIES["select_properties_of_node"], {"node": change.node})
-        .fetchall()
-    )
-    unknown = sorted(set(change.properties) - known)
-    if not change.properties or unknown:
-        names = ", ".join(unknown) or "-"
-        raise OperatorError(RefusalKind.INVALID, "no_property", node=change.node, names=names[:200])
+    if not change.properties:
+        raise OperatorError(RefusalKind.INVALID, "no_property", node=change.node, names="-")
+    require_properties(connection, change.node, change.properties)
     if change.changed_at > datetime.now(UTC) + timedelta(days=31):
         raise OperatorError(RefusalKind.INVALID, "change_later")
     take_revision(connection, change.node, revision)

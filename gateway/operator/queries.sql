@@ -137,21 +137,21 @@ VALUES (%(node)s, %(property)s, %(version)s, %(reference)s, %(start)s, %(end)s, 
         %(offset_error)s, %(slope_error)s, %(r2)s, %(spread)s, %(shift)s)
 
 -- name: insert_window
-INSERT INTO maintenance_window (node_id, starts_at, ends_at, reason, created_by)
-VALUES (%(node)s, %(start)s, %(end)s, %(reason)s, %(by)s)
-RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by
+INSERT INTO maintenance_window (node_id, starts_at, ends_at, reason, created_by, properties)
+VALUES (%(node)s, %(start)s, %(end)s, %(reason)s, %(by)s, %(properties)s)
+RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by, properties
 
 -- name: select_window
-SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by FROM maintenance_window WHERE id = %(id)s
+SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by, properties FROM maintenance_window WHERE id = %(id)s
 
 -- name: end_window
 -- A window that has not begun keeps one microsecond.
 UPDATE maintenance_window SET ends_at = greatest(now(), starts_at + interval '1 microsecond'), ended_by = %(by)s
 WHERE id = %(id)s AND ends_at > now() AND ended_by IS NULL
-RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by
+RETURNING id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by, properties
 
 -- name: list_windows
-SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by FROM maintenance_window
+SELECT id, node_id AS node, starts_at, ends_at, reason, created_by, ended_by, properties FROM maintenance_window
 WHERE node_id = %(node)s ORDER BY starts_at DESC, id DESC LIMIT 50
 
 -- name: select_properties_of_node
@@ -216,3 +216,13 @@ SELECT h.node_id AS node, h.property_id AS observed_property, count(*)::int AS h
 FROM hours h JOIN network w USING (area_id, property_id)
 WHERE h.is_guest AND (%(node)s::text IS NULL OR h.node_id = %(node)s)
 GROUP BY h.node_id, h.property_id, w.median ORDER BY h.node_id, h.property_id
+
+-- name: select_revoked
+SELECT revoked_at FROM node WHERE id = %(node)s AND revoked_at IS NOT NULL
+
+-- name: select_desired
+SELECT version, toml, desired_by, desired_at FROM node_desired WHERE node_id = %(node)s ORDER BY version DESC LIMIT 1
+
+-- name: select_label
+SELECT n.id AS node, n.area_id AS area, i.station_id AS station, n.verifier_key AS key, n.enrolled_at
+FROM node n LEFT JOIN installation i ON i.node_id = n.id AND i.until IS NULL WHERE n.id = %(node)s

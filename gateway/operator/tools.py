@@ -62,6 +62,19 @@ class CardMaker(Protocol):
         """Enrol the node in the transaction of the caller, and return the archive. Raises GatewayError."""
 
 
+class CertificateIssuer(Protocol):
+    """The certificate authority on this machine, for nodes that are enrolled."""
+
+    def renew(self, node: str) -> bytes:
+        """Issue a certificate for the newest TLS key of the node, as PEM. Raises GatewayError."""
+
+    def revoke(self, node: str) -> int:
+        """Put every certificate of the node on the revocation list; return how many were added. Raises GatewayError."""
+
+    def describe(self, certificate: bytes) -> str:
+        """Return serial number and last day of a certificate, for the audit log."""
+
+
 class StorageFolder(Struct, frozen=True, kw_only=True):
     """A file system with a folder of ours, in bytes."""
 
@@ -71,11 +84,18 @@ class StorageFolder(Struct, frozen=True, kw_only=True):
 
 
 class OperatorTools(Struct, frozen=True, kw_only=True):
-    """`examine`: every check of the doctor; None: not here. `cards`: None if the authority is elsewhere."""
+    """Each is None if this machine has no means for it.
+
+    examine              every check of the doctor
+    cards, certificates  the authority
+    check_configuration  raises OperatorError for sensors and batching that no node could use
+    """
 
     settings: OperatorSettings = OperatorSettings()
     examine: Callable[[], list[CheckResult]] | None = None
     cards: CardMaker | None = None
+    certificates: CertificateIssuer | None = None
+    check_configuration: Callable[[str], None] | None = None
     read_disks: Callable[[], list[StorageFolder]] = list
     retention_days: Sequence[tuple[str, int | None]] = ()
 

@@ -1,6 +1,7 @@
-"""The flag maintenance for readings in the windows that operators announced. Pure; the flagger calls it.
+"""The flag maintenance for readings in the windows of operators: work on a node, or a sensor that is set aside.
 
-It comes before all other flags, so that a reading of a node under maintenance is no context of another value.
+Pure; the flagger calls it. It comes before all other flags, so that a reading of a node under maintenance is no context
+of another value.
 """
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
 from gateway.model.observation import ObservationBatch
-from gateway.model.registry import Registry
+from gateway.model.registry import MaintenancePeriod, Registry
 
 
 def flag_maintenance(batch: ObservationBatch, registry: Registry) -> ObservationBatch:
@@ -19,6 +20,13 @@ def flag_maintenance(batch: ObservationBatch, registry: Registry) -> Observation
     flagged: NDArray[np.bool_] = np.zeros(len(batch), np.bool_)
     for period in registry.maintenance:
         if period.start_ms <= last and period.end_ms > first:
-            is_of_node = np.isin(batch.datastream, registry.slots_by_node.get(period.node, ()))
-            flagged |= is_of_node & (batch.observed_at >= period.start_ms) & (batch.observed_at < period.end_ms)
+            is_covered = np.isin(batch.datastream, _list_slots(registry, period))
+            flagged |= is_covered & (batch.observed_at >= period.start_ms) & (batch.observed_at < period.end_ms)
     return batch.with_flags(batch.flags | flagged * np.int32(Flag.MAINTENANCE)) if flagged.any() else batch
+
+
+def _list_slots(registry: Registry, period: MaintenancePeriod) -> list[int]:
+    slots = registry.slots_by_node.get(period.node, ())
+    if not period.properties:
+        return list(slots)
+    return [slot for slot in slots if registry.datastreams[slot].observed_property in period.properties]

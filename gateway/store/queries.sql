@@ -36,7 +36,7 @@ SELECT id, unit, name_nl, name_en, lower, upper, max_rise, severity FROM observe
 
 -- name: select_maintenance
 -- Windows in ms UTC: also past ones, as late readings and a repetition of an event need them.
-SELECT node_id AS node, (extract(epoch FROM starts_at) * 1000)::bigint AS start_ms, ceil(extract(epoch FROM ends_at) * 1000)::bigint AS end_ms
+SELECT node_id AS node, (extract(epoch FROM starts_at) * 1000)::bigint AS start_ms, ceil(extract(epoch FROM ends_at) * 1000)::bigint AS end_ms, properties
 FROM maintenance_window ORDER BY starts_at, id
 
 -- name: select_datastreams

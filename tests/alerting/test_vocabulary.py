@@ -114,7 +114,9 @@ def test_a_figure_of_any_size_is_formatted(value):
         (5_400, "1,5 uur", "1.5 hours"),
         (8_100, "2,3 uur", "2.3 hours"),
         (10_800, "3 uur", "3 hours"),
-        (400_000, "111,1 uur", "111.1 hours"),
+        (172_799, "48 uur", "48 hours"),
+        (172_800, "2 dagen", "2 days"),
+        (400_000, "5 dagen", "5 days"),
     ],
 )
 def test_a_duration_has_one_wording(seconds, dutch, english):

@@ -1,6 +1,7 @@
 """The operator's pages on a wide screen and on a telephone, light and dark, without JavaScript."""
 
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -142,10 +143,14 @@ async def test_an_operator_enrols_a_node_and_gets_its_card_without_javascript(br
         await page.fill("[name=node]", "ijm-007")
         await page.select_option("[name=kit]", "sps30-sgp41")
         await save_screenshot(page, "operator-enrol-form-nl-1440")
+        await page.click("text=Maak de kaart")
+        await expect(page.locator("h1")).to_contain_text("ijm-007 is aangemeld")
+        await save_screenshot(page, "operator-enrolled-nl-1440")
         async with page.expect_download() as download:
-            await page.click("text=Maak de kaart")
-        assert (await download.value).suggested_filename == "ijm-007.tar"
-        await page.goto(f"{address}/nl/operator/nodes/ijm-007")
+            await page.click("text=Bewaar ijm-007.zip")
+        assert zipfile.is_zipfile(await (await download.value).path())
+        assert (await download.value).suggested_filename == "ijm-007.zip"
+        await page.click("text=Naar de pagina van ijm-007")
         await expect(page.locator("main")).to_contain_text("Kast aangemeld")
         await context.close()
         await scripted.close()

@@ -33,5 +33,9 @@ async def test_the_list_and_a_report_are_accessible_and_fit_both_screens(browser
             assert await page.locator("html").get_attribute("lang") == language
             assert await find_violations(page, axe) == []
             await save_screenshot(page, f"report-{language}-{viewport['width']}")
+        await page.emulate_media(color_scheme="dark")
+        assert await page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(20, 26, 23)"
+        assert await find_violations(page, axe) == []
+        await save_screenshot(page, f"report-dark-{viewport['width']}")
         await context.close()
     assert complaints == []

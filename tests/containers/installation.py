@@ -3,8 +3,8 @@
 import json
 import shutil
 import subprocess
-import tarfile
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,12 +87,12 @@ class Installation:
         self.compose(
             *("run", "--rm", "-T", "--user", "0:0", "--cap-add", "DAC_OVERRIDE"),
             *("--volume", f"{self.home}/ca:/ca", "--volume", f"{self.firmware}:/firmware_configs:ro"),
-            *("gateway", "node", "enrol", "ijmond", node, "--ca", "/ca", "--out", f"/ca/{node}.tar"),
+            *("gateway", "node", "enrol", "ijmond", node, "--ca", "/ca", "--out", f"/ca/{node}.zip"),
             *("--firmware-configs", "/firmware_configs"),
         )
         card = self.folder / node
-        with tarfile.open(self.home / f"ca/{node}.tar") as archive:
-            archive.extractall(card, filter="data")
+        with zipfile.ZipFile(self.home / f"ca/{node}.zip") as archive:
+            archive.extractall(card)
         config = card / "piekwacht/agent.toml"
         text = config.read_text().replace("/etc/piekwacht", str(card / "piekwacht"))
         config.write_text(text.replace("/var/lib/piekwacht", str(card)))

@@ -4,7 +4,7 @@ import getpass
 import shutil
 import ssl
 import sys
-import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -80,9 +80,9 @@ def site(tmp_path, database):
 
 def unpack(archive: Path, card: Path) -> Path:
     """Put the archive on a card, and the card's files where cloud-init puts them; returns agent.toml."""
-    with tarfile.open(archive) as tar:
-        assert {member.mode for member in tar} == {0o600}
-        tar.extractall(card, filter="data")
+    with zipfile.ZipFile(archive) as card_file:
+        assert {entry.external_attr >> 16 & 0o777 for entry in card_file.infolist()} == {0o600}
+        card_file.extractall(card)
     config = card / "piekwacht/agent.toml"
     text = config.read_text().replace("/etc/piekwacht", str(card / "piekwacht"))
     config.write_text(text.replace("/var/lib/piekwacht", str(card)))
@@ -112,8 +112,8 @@ def test_from_the_authority_to_revocation_without_losing_a_reading(site, tmp_pat
     assert site.run("ca", "client", "gateway-ijmond", "--out", str(tmp_path)) == 0
     (tmp_path / "gateway-ijmond.key").rename(tmp_path / "gateway.key.pem")
     (tmp_path / "gateway-ijmond.pem").rename(tmp_path / "gateway.pem")
-    assert site.enrol("--out", str(tmp_path / "card.tar")) == 0
-    config = unpack(tmp_path / "card.tar", tmp_path / "card")
+    assert site.enrol("--out", str(tmp_path / "card.zip")) == 0
+    config = unpack(tmp_path / "card.zip", tmp_path / "card")
     agent = [sys.executable, "-m", "edge_agent", "run", "--config", str(config)]
     gateway = [sys.executable, "-m", "gateway", "gateway", "--config", str(site.config)]
     with (
@@ -156,10 +156,10 @@ def test_keys_made_on_the_node_never_leave_it(site, tmp_path, capsys):
         "node-tls.key": 0o600,
     }
     assert b"PRIVATE" not in request.read_bytes()
-    assert site.enrol("--request", str(request), "--out", str(tmp_path / "card.tar")) == 0
-    with tarfile.open(tmp_path / "card.tar") as tar:
-        names = set(tar.getnames())
-        certificate = tar.extractfile("piekwacht/node.pem").read()
+    assert site.enrol("--request", str(request), "--out", str(tmp_path / "card.zip")) == 0
+    with zipfile.ZipFile(tmp_path / "card.zip") as card:
+        names = set(card.namelist())
+        certificate = card.read("piekwacht/node.pem")
     assert names == {
         "user-data", "network-config", "piekwacht/READ-ME.txt", "piekwacht/agent.toml", "piekwacht/config.txt",
         "piekwacht/ca.pem", "piekwacht/node.pem", "piekwacht/gateway.pub",
@@ -176,7 +176,7 @@ def test_keys_made_on_the_node_never_leave_it(site, tmp_path, capsys):
             1,
             "no node ijm-009 is enrolled; `piekwacht node list` prints the enrolled nodes",
         ),
-        (["node", "renew", "ijm-009"], 1, "never issued a certificate for ijm-009; enrol it first"),
+        (["node", "renew", "ijm-009"], 1, "no node ijm-009 is enrolled"),
         (["node", "configure", "ijm-001", "/nowhere.toml"], 2, "/nowhere.toml cannot be read"),
         (["ca", "init", "ijmond"], 1, "already has an authority; choose another folder"),
         (["ca", "server", "broker"], 2, "give each --host by which clients reach broker"),
@@ -193,14 +193,14 @@ def test_an_operator_mistake_gives_one_sentence(site, capsys, words, code, sente
 
 def test_a_node_that_measured_before_is_enrolled_since_then(site, tmp_path, capsys):
     since = "SELECT since FROM {} ORDER BY since LIMIT 1"
-    assert site.enrol("--out", str(tmp_path / "1.tar"), "--since", "2099-01-01T00:00:00Z") == 1
+    assert site.enrol("--out", str(tmp_path / "1.zip"), "--since", "2099-01-01T00:00:00Z") == 1
     assert "cannot have measured since 2099-01-01T00:00:00.000Z, in the future" in capsys.readouterr().err
     assert site.count("SELECT count(*) FROM node") == 0
-    assert site.enrol("--out", str(tmp_path / "1.tar"), "--since", "2026-11-01T00:00:00+01:00") == 0
+    assert site.enrol("--out", str(tmp_path / "1.zip"), "--since", "2026-11-01T00:00:00+01:00") == 0
     begin = datetime(2026, 10, 31, 23, tzinfo=UTC)
     assert (site.count(since.format("installation")), site.count(since.format("node_key"))) == (begin, begin)
     assert site.count("SELECT after ->> 'since' FROM access.audit") == "2026-10-31T23:00:00.000Z"
-    assert site.enrol("--out", str(tmp_path / "2.tar"), "--replace", "--since", "2026-11-01T00:00:00Z") == 1
+    assert site.enrol("--out", str(tmp_path / "2.zip"), "--replace", "--since", "2026-11-01T00:00:00Z") == 1
     assert "is in the registry already, and its time at a station stays as it is" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         site.enrol("--since", "2026-11-01")
@@ -208,26 +208,26 @@ def test_a_node_that_measured_before_is_enrolled_since_then(site, tmp_path, caps
 
 
 def test_enrolling_again_needs_an_option_and_an_unknown_station_is_named(site, tmp_path, capsys):
-    assert site.enrol("--out", str(tmp_path / "1.tar")) == 0
-    assert site.enrol("--out", str(tmp_path / "2.tar")) == 1
+    assert site.enrol("--out", str(tmp_path / "1.zip")) == 0
+    assert site.enrol("--out", str(tmp_path / "2.zip")) == 1
     assert "--replace creates a new card for it" in capsys.readouterr().err
-    assert site.enrol("--out", str(tmp_path / "1.tar"), "--replace") == 1
-    assert "1.tar exists already" in capsys.readouterr().err
-    assert site.enrol("--out", str(tmp_path / "2.tar"), "--replace") == 0
+    assert site.enrol("--out", str(tmp_path / "1.zip"), "--replace") == 1
+    assert "1.zip exists already" in capsys.readouterr().err
+    assert site.enrol("--out", str(tmp_path / "2.zip"), "--replace") == 0
     plan = site.firmware / "sites/ijmond/nodes/ijm-001.toml"
     plan.write_text(plan.read_text().replace("wijk-aan-zee-dorp", "elsewhere"))
-    assert site.enrol("--out", str(tmp_path / "3.tar"), "--replace") == 1
+    assert site.enrol("--out", str(tmp_path / "3.zip"), "--replace") == 1
     assert "the registry has no such station; run `piekwacht site apply` first" in capsys.readouterr().err
-    assert not (tmp_path / "3.tar").exists()
+    assert not (tmp_path / "3.zip").exists()
 
 
 def test_placeholder_names_in_the_site_file_are_refused(site, tmp_path, capsys):
     file = site.firmware / "sites/ijmond/site.toml"
     file.write_text(file.read_text().replace('"127.0.0.1"]', '"ntp.piekwacht.example"]'))
-    assert site.enrol("--out", str(tmp_path / "1.tar")) == 1
+    assert site.enrol("--out", str(tmp_path / "1.zip")) == 1
     sentence = f"piekwacht: {file}: replace the placeholders ntp.piekwacht.example by your broker and time server\n"
     assert capsys.readouterr().err == sentence
-    assert not (tmp_path / "1.tar").exists()
+    assert not (tmp_path / "1.zip").exists()
 
 
 def test_an_invalid_request_is_refused(site, tmp_path, capsys):
@@ -241,6 +241,6 @@ def test_an_invalid_request_is_refused(site, tmp_path, capsys):
         (b"x", "no enrolment request"),
     ):
         (tmp_path / "bad.request").write_bytes(body)
-        assert site.enrol("--request", str(tmp_path / "bad.request"), "--out", str(tmp_path / "card.tar")) == 2
+        assert site.enrol("--request", str(tmp_path / "bad.request"), "--out", str(tmp_path / "card.zip")) == 2
         assert sentence in capsys.readouterr().err
     assert site.count("SELECT count(*) FROM node") == 0

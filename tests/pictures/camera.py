@@ -48,7 +48,9 @@ def take_all(browser: Browser, pictures: Sequence[Picture], stage: Stage) -> Non
     addresses = stage.find_addresses()
     for picture in pictures:
         with open_page(browser, picture.look, picture.language) as page:
-            if picture.needs_staff:
+            if picture.needs_staff and picture.as_operator:
+                stage.sign_in_operator(page)
+            elif picture.needs_staff:
                 stage.sign_in(page)
             take(page, picture, addresses)
 

@@ -62,4 +62,30 @@ RESIDENT = (
     *_list_resident_pictures("en"),
     Picture(file="resident/notice.nl.png", address="{notice}", look=_NOTICE, is_whole=True),
 )
-PICTURES = (*README, *RESIDENT)
+INSPECTOR = tuple(
+    Picture(file=f"inspector/{name}.png", address=f"{{site}}/nl/inspector{path}", look=PHONE, needs_staff=True)
+    for name, path in (
+        ("inbox", ""),
+        ("plume", "/plumes/{plume}"),
+        ("calendar", "/calendar"),
+        ("wind", "/wind"),
+        ("duty", "/duty"),
+    )
+)
+OPERATOR = tuple(
+    Picture(
+        file=f"operator/{name}.png",
+        address=f"{{site}}/en/operator{path}",
+        look=look,
+        language="en",
+        needs_staff=True,
+        as_operator=True,
+    )
+    for name, path, look in (
+        ("fleet", "", DESKTOP),
+        ("node", "/nodes/{node}", PHONE),
+        ("revoke", "/nodes/{node}/revoke", PHONE),
+        ("storage", "/storage", PHONE),
+    )
+)
+PICTURES = (*README, *RESIDENT, *INSPECTOR, *OPERATOR)

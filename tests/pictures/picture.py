@@ -35,6 +35,7 @@ class Picture:
     is_whole     the whole length of the page
     prepare      acts on the page before the picture: opens a list, fills in a form
     needs_staff  the browser has signed in as the demo's inspector
+    as_operator  with `needs_staff`: as an operator instead
     """
 
     file: str
@@ -46,6 +47,7 @@ class Picture:
     is_whole: bool = False
     prepare: Callable[[Page], None] | None = None
     needs_staff: bool = False
+    as_operator: bool = False
 
     @property
     def path(self) -> Path:

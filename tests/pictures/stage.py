@@ -3,6 +3,7 @@
 Ends with a sentence if something does not come in time.
 """
 
+import asyncio
 import base64
 import email
 import email.policy
@@ -10,6 +11,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +23,17 @@ from playwright.sync_api import Page
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from gateway.access.accounts import Accounts
+from gateway.access.identity import Role
 from gateway.demo import terminal
+from gateway.demo.config import AREA
 from gateway.demo.receivers import ReceivedNotification
 from gateway.demo.run import Demo, Options, open_folder
 from gateway.system.child_process import find_free_port
 
 T = TypeVar("T")
 RESIDENT = "bewoner@example.org"
+OPERATOR = "beheerder@example.org"
 STATION = "wijk-aan-zee-dorp"
 _MAILS = "SELECT content FROM alerting.sent WHERE position('Message-ID'::bytea IN content) > 0"
 _OPEN_PLUME = """
@@ -39,7 +45,8 @@ WHERE o.state = 'delivered' AND e.onset < now() - interval '6 seconds' ORDER BY 
 class Addresses:
     """The pages that a picture can show.
 
-    `site` has no slash at its end. `event` and `plume` are ids: of a peak that an inspectorate was notified of.
+    `site` has no slash at its end. `event` and `plume` are ids: of a peak that an inspectorate was notified of. `node`:
+    the id of a node that sends.
     `mail`, `notice` and `terminal` are files: the newest alert mail, the resident's mail, the screen of the demo.
     """
 
@@ -47,6 +54,7 @@ class Addresses:
     station: str
     event: str
     plume: str
+    node: str
     mailbox: str
     mail: str
     notice: str
@@ -90,6 +98,18 @@ class Stage:
         page.click("button")
         page.wait_for_load_state()
 
+    def sign_in_operator(self, page: Page) -> None:
+        """Sign in as an operator of the demo's area, whom the demo itself does not have."""
+        accounts = Accounts(self._demo.dsn)
+
+        async def begin_session() -> str:
+            await accounts.put_account(OPERATOR, Role.OPERATOR, [AREA], None)
+            return (await accounts.sign_in_as(OPERATOR, 600.0))[1] or ""
+
+        with ThreadPoolExecutor() as pool:  # Playwright has an event loop in this thread
+            token = pool.submit(lambda: asyncio.run(begin_session())).result()
+        page.context.add_cookies([{"name": "piekwacht", "value": token, "url": self._demo.address}])
+
     def find_addresses(self) -> Addresses:
         """The addresses now, with the files made anew."""
         event, plume = self._find_plume() or sys.exit("the peak is not in the database any more")
@@ -99,6 +119,7 @@ class Stage:
             station=STATION,
             event=event,
             plume=plume,
+            node=self._find_node(),
             mailbox=self._demo.mailbox_url,
             mail=self._write("mail.html", self._find_mail_html() or ""),
             notice=self._write("notice.html", _notice_as_page(notice)),
@@ -110,6 +131,13 @@ class Stage:
         with psycopg.connect(self._demo.dsn) as connection:
             row: tuple[str, str] | None = connection.execute(_OPEN_PLUME).fetchone()
             return row
+
+    def _find_node(self) -> str:
+        with psycopg.connect(self._demo.dsn) as connection:
+            row = connection.execute(
+                "SELECT node_id FROM node_status ORDER BY last_seen DESC NULLS LAST LIMIT 1"
+            ).fetchone()
+        return str(row[0]) if row else sys.exit("no node has sent anything")
 
     def _find_mail_html(self) -> str | None:
         with psycopg.connect(self._demo.dsn) as connection:

@@ -1,6 +1,6 @@
 """Operations of inspectors on a plume as a whole, within their own areas: read, answer, note.
 
-The pages call it. Each change is authorized by `require_scope`, which writes the audit log. Functions raise
+The pages and the API call it. Each change is authorized by `require_scope`, which writes the audit log. Functions raise
 HTTPException as `service` does, and PlumeChangedError if the plume is no longer what the inspector saw.
 """
 
@@ -20,6 +20,7 @@ from alerting.record.plume_answers import (
     PlumeAnswers,
     PlumeAnswerStore,
     SeenPlume,
+    build_source_matchers,
 )
 from alerting.record.plume_cases import PlumeCase, group_cases
 from alerting.record.workplace import WorkplaceStore
@@ -101,10 +102,15 @@ async def acknowledge(request: Request, id_: str, note: str) -> EarlierAnswer | 
     return earlier
 
 
-async def state_false_alarm(request: Request, id_: str, cause: str, note: str, seen: str) -> EarlierAnswer | None:
-    """State that the plume was none, so that everybody who was notified gets a correction."""
+async def state_false_alarm(
+    request: Request, id_: str, cause: str, note: str, seen: str | None
+) -> EarlierAnswer | None:
+    """State that the plume was none, so that everybody who was notified gets a correction.
+
+    `seen`: what the inspector saw of the plume, as `encode_seen` makes it; None: whatever it is now.
+    """
     if cause not in set(FalseAlarmCause):
-        raise HTTPException(400, "cause: choose what caused the false alarm")
+        raise HTTPException(400, f"cause: choose what caused the false alarm: {', '.join(FalseAlarmCause)}")
     plume = await get_plume(request, id_)
     _require_unchanged(plume, seen)
     plume, identity = await _authorize(request, id_, "false alarm")
@@ -133,8 +139,8 @@ class SourceForm(Struct, frozen=True, kw_only=True):
     scope: str
 
 
-async def name_source(request: Request, id_: str, form: SourceForm, seen: str) -> EarlierAnswer | None:
-    """Name a permitted source; its peaks below the level notify nobody until its last day."""
+async def name_source(request: Request, id_: str, form: SourceForm, seen: str | None) -> EarlierAnswer | None:
+    """Name a permitted source; its peaks below the level notify nobody until its last day. `seen`: as above."""
     plume = await get_plume(request, id_)
     source_request = build_source_request(plume, form, datetime.now(UTC))
     _require_unchanged(plume, seen)
@@ -151,8 +157,8 @@ async def name_source(request: Request, id_: str, form: SourceForm, seen: str) -
 def build_source_request(plume: Plume, form: SourceForm, now: datetime) -> KnownSourceRequest:
     """Read the form; raises HTTPException 400 with one sentence."""
     leading, today = plume.events[0], now.astimezone(LOCAL_TIMEZONE).date()
-    station_matchers = [] if form.scope == "area" else [f'station="{leading.station}"']
-    match = (f'area="{plume.area}"', f'property="{leading.observed_property}"', *station_matchers)
+    station = None if form.scope == "area" else leading.station
+    match = build_source_matchers(plume.area, leading.observed_property, station)
     try:
         return KnownSourceRequest(
             name=service.to_single_line(form.name)[:120],
@@ -230,8 +236,8 @@ async def _authorize(request: Request, id_: str, action: str) -> tuple[Plume, Id
     return plume, identity
 
 
-def _require_unchanged(plume: Plume, seen: str) -> None:
-    if seen != encode_seen(plume):
+def _require_unchanged(plume: Plume, seen: str | None) -> None:
+    if seen is not None and seen != encode_seen(plume):
         raise PlumeChangedError(409, "the plume changed while you looked at it; nothing was stored")
 
 

@@ -21,36 +21,37 @@ from gateway.model.timestamps import format_instant
 
 T = TypeVar("T")
 
-_SECURITY: dict[str, Any] = {"security": [{"key": []}, {"session": []}]}
+SECURITY: dict[str, Any] = {"security": [{"key": []}, {"session": []}]}
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["inspector"])
 LanguageText = Annotated[Language, Query(description="language of the sentences")]
 
 
-def _describe_responses(schema_type: type, status: int = 200) -> dict[int | str, dict[str, Any]]:
+def describe(schema_type: type, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for inspectors."""
     return describe_responses(schema_type, status=status, private=True)
 
 
-@router.get("/silences", summary="Silences in force or to come", responses=_describe_responses(schemas.Silences),
-            openapi_extra=_SECURITY)  # fmt: skip
+@router.get("/silences", summary="Silences in force or to come", responses=describe(schemas.Silences),
+            openapi_extra=SECURITY)  # fmt: skip
 async def list_silences(request: Request) -> Response:
     """The silences that touch one of your areas."""
     silences, set_aside = await service.list_silences(request), await service.find_silences_set_aside(request)
     items = [_build_silence(silence, set_aside.get(silence.id)) for silence in silences]
-    return _json_response(schemas.Silences(items=items))
+    return respond_json(schemas.Silences(items=items))
 
 
 @router.post(
     "/silences",
     summary="Silence matching events until a time, with a reason",
     status_code=201,
-    responses=_describe_responses(schemas.Silence, 201),
-    openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
+    responses=describe(schemas.Silence, 201),
+    openapi_extra={**SECURITY, **describe_body(schemas.NewSilence)},
 )
 async def create_silence(request: Request) -> Response:
     """The author is the account that sends the request."""
     silence = await service.create_silence(request, await _read_silence_request(request))
     set_aside = await service.find_silences_set_aside(request)
-    return _json_response(
+    return respond_json(
         _build_silence(silence, set_aside.get(silence.id)), 201, Location=f"/api/v1/silences/{silence.id}"
     )
 
@@ -58,8 +59,8 @@ async def create_silence(request: Request) -> Response:
 @router.post(
     "/silences/preview",
     summary="The open events that a silence would withhold",
-    responses=_describe_responses(schemas.SilencePreview),
-    openapi_extra={**_SECURITY, **describe_body(schemas.NewSilence)},
+    responses=describe(schemas.SilencePreview),
+    openapi_extra={**SECURITY, **describe_body(schemas.NewSilence)},
 )
 async def preview_silence(request: Request) -> Response:
     """Changes nothing."""
@@ -75,24 +76,24 @@ async def preview_silence(request: Request) -> Response:
         )
         for case in await service.preview_silence(request, silence_request)
     ]
-    return _json_response(schemas.SilencePreview(match=list(silence_request.match), items=items))
+    return respond_json(schemas.SilencePreview(match=list(silence_request.match), items=items))
 
 
-@router.get("/silences/{id}", summary="One silence", responses=_describe_responses(schemas.Silence),
-            openapi_extra=_SECURITY)  # fmt: skip
+@router.get("/silences/{id}", summary="One silence", responses=describe(schemas.Silence),
+            openapi_extra=SECURITY)  # fmt: skip
 async def get_silence(request: Request, id_: ItemId) -> Response:
     """Also one that has ended: it explains why nobody was notified then."""
     silence = await service.get_silence(request, _parse_silence_id(id_))
     set_aside = await service.find_silences_set_aside(request)
-    return _json_response(_build_silence(silence, set_aside.get(silence.id)))
+    return respond_json(_build_silence(silence, set_aside.get(silence.id)))
 
 
 @router.delete(
     "/silences/{id}",
     summary="End a silence now; it stays in the record",
-    responses=_describe_responses(schemas.Silence, 204),
+    responses=describe(schemas.Silence, 204),
     status_code=204,
-    openapi_extra=_SECURITY,
+    openapi_extra=SECURITY,
 )
 async def end_silence(request: Request, id_: ItemId) -> Response:
     """The silence is not deleted: its end is brought forward, and the record names the inspector."""
@@ -103,30 +104,30 @@ async def end_silence(request: Request, id_: ItemId) -> Response:
 @router.get(
     "/events/{id}/acknowledgements",
     summary="Who acknowledged an event",
-    responses=_describe_responses(schemas.Acknowledgements),
-    openapi_extra=_SECURITY,
+    responses=describe(schemas.Acknowledgements),
+    openapi_extra=SECURITY,
 )
 async def list_acknowledgements(request: Request, id_: ItemId) -> Response:
     """Oldest first; the first one stopped the reminders."""
-    return _json_response(_build_acknowledgements(await service.get_case(request, id_)))
+    return respond_json(_build_acknowledgements(await service.get_case(request, id_)))
 
 
 @router.post("/events/{id}/acknowledgements", summary="Acknowledge an event: stops reminders and escalation",
-             status_code=201, responses=_describe_responses(schemas.Acknowledgements, 201),
-             openapi_extra={**_SECURITY, **describe_body(schemas.NewAcknowledgement)})  # fmt: skip
+             status_code=201, responses=describe(schemas.Acknowledgements, 201),
+             openapi_extra={**SECURITY, **describe_body(schemas.NewAcknowledgement)})  # fmt: skip
 async def acknowledge_event(request: Request, id_: ItemId) -> Response:
     """In the name of the account that sends the request."""
-    body = await _read_body(request, schemas.NewAcknowledgement)
-    return _json_response(_build_acknowledgements(await service.acknowledge(request, id_, body.note)), 201)
+    body = await read_body(request, schemas.NewAcknowledgement)
+    return respond_json(_build_acknowledgements(await service.acknowledge(request, id_, body.note)), 201)
 
 
 @router.get("/events/{id}/explanation", summary="Who was notified of an event and why, and why others were not",
-            responses=_describe_responses(schemas.Explanation), openapi_extra=_SECURITY)  # fmt: skip
+            responses=describe(schemas.Explanation), openapi_extra=SECURITY)  # fmt: skip
 async def get_explanation(request: Request, id_: ItemId, language: LanguageText = "nl") -> Response:
     """Every revision, decision, delivery and acknowledgement, in order of time."""
     case = await service.get_case(request, id_)
     steps = [_build_explanation_step(step, language) for step in case.steps]
-    return _json_response(
+    return respond_json(
         schemas.Explanation(
             event=id_, headline=build_headline(case.alert, language), ongoing=case.is_ongoing, items=steps
         )
@@ -144,14 +145,15 @@ def _build_addressees(step: AnyStep, language: Language) -> list[schemas.Address
 
 async def _read_silence_request(request: Request) -> SilenceRequest:
     service.require_inspector(request)  # 401 and 403 before the body is read
-    body = await _read_body(request, schemas.NewSilence)
+    body = await read_body(request, schemas.NewSilence)
     starts, ends = cursor.parse_instant("startsAt", body.starts_at), cursor.parse_instant("endsAt", body.ends_at)
     if ends is None:
         raise HTTPException(400, "endsAt: the end is missing")
     return await service.build_silence_request(body.area, body.match, body.reason, starts, ends, body.kind)
 
 
-async def _read_body(request: Request, schema_type: type[T]) -> T:
+async def read_body(request: Request, schema_type: type[T]) -> T:
+    """The body of a request; who may not send one gets 401 or 403 before it is read."""
     service.require_inspector(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -200,6 +202,7 @@ def _parse_silence_id(text: str) -> int:
     return int(text)
 
 
-def _json_response(document: object, status: int = 200, **headers: str) -> Response:
+def respond_json(document: object, status: int = 200, **headers: str) -> Response:
+    """A document for one person, which no cache may store."""
     all_headers = {"Cache-Control": "no-store", "Vary": "Authorization, Cookie", **headers}
     return Response(msgspec.json.encode(document), status, all_headers, media_type="application/json")

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from alerting.vocabulary import Language
 from gateway.api.operator.service import RefusedActError
-from gateway.api.pages.renderer import View
+from gateway.api.pages.renderer import View, respond_private_html
 from gateway.model.texts import texts_of
 from gateway.operator.fleet import Remark
 from gateway.operator.sentences import describe_changes, describe_remark, name_property
@@ -64,8 +64,7 @@ def render_page(view: View, template: str, status: int = 200, **values: object) 
     content = view.render(
         f"operator/{template}", o=texts_of("operator", view.language), f=OperatorTexts(view.language), **values
     )
-    headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
-    return HTMLResponse(content, status, headers)
+    return respond_private_html(view, content, status)
 
 
 async def answer_page(view: View, make: Callable[[], Awaitable[Response]], back: str = "operator") -> Response:

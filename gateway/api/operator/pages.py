@@ -12,6 +12,7 @@ from gateway.access.identity import Scope
 from gateway.api.data.log_heads import LogHeads
 from gateway.api.http.parameters import ItemId
 from gateway.api.operator import service
+from gateway.api.operator.enrolment import read_label
 from gateway.api.operator.page_frame import answer_page, redirect, render_page
 from gateway.api.pages.renderer import ViewDependency
 from gateway.decoding.rejection import RejectionReason
@@ -35,8 +36,8 @@ async def show_fleet(view: ViewDependency, only: Annotated[str, Query(max_length
 
 
 @router.get("/operator/nodes/{id}")
-async def show_node(view: ViewDependency, id_: ItemId) -> Response:
-    """One node: what it reports, its sensors, and what operators did with it."""
+async def show_node(view: ViewDependency, id_: ItemId, notice: Annotated[str, Query(max_length=40)] = "") -> Response:
+    """One node: what it reports, its sensors, and what operators did with it. `notice`: what was just done."""
 
     async def make() -> Response:
         node = await service.read_node(view.request, id_)
@@ -45,7 +46,10 @@ async def show_node(view: ViewDependency, id_: ItemId) -> Response:
         )
         work = await service.read_work(view.request, id_)
         stations = sorted((row.name, row.id) for row in view.latest_values.registry.stations.values())
-        return render_page(view, "node.html", node=node, acts=acts, work=work, stations=stations)
+        label = await read_label(view, id_)
+        return render_page(
+            view, "node.html", node=node, acts=acts, work=work, stations=stations, notice=notice, label=label
+        )
 
     return await answer_page(view, make)
 

@@ -1,6 +1,5 @@
 """`/`: the answer for a place, the map and the list of all stations. `/widget/{id}`: one station, for other sites."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,13 +8,11 @@ from msgspec import to_builtins
 
 from alerting.vocabulary import UNIT_SYMBOLS
 from edge_agent.wire import is_guest
-from gateway.api.data.database import Database
 from gateway.api.data.gazetteer import Gazetteer
-from gateway.api.data.raw_backgrounds import RawBackgrounds, fetch_raw_backgrounds
 from gateway.api.data.registry import PublicRegistry
-from gateway.api.http.cache import TtlCache
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages.area_map import MapContent, draw_area_maps
+from gateway.api.pages.backgrounds import fetch_backgrounds
 from gateway.api.pages.first_screen import choose_first_screen, fetch_situations
 from gateway.api.pages.map_layers import describe_map_layers, list_colour_steps
 from gateway.api.pages.moment import fetch_minute, fetch_past_situations, look_back, read_moment
@@ -32,7 +29,6 @@ from gateway.model.timestamps import format_instant
 router = APIRouter()
 PlaceText = Annotated[str, Query(max_length=200)]
 _MAX_INLINE_SITUATIONS = 150
-_BACKGROUND_SECONDS = 60.0
 _MAX_OPEN, _MAX_NEWEST, _MAX_PAST = 12, 20, 5
 _OPEN, _NEWEST = PlumeFilters(kind="peak", open=True), PlumeFilters(kind="peak")
 
@@ -62,7 +58,7 @@ async def show_map(
     unmeasured_instruments = INSTRUMENT_PROPERTY_IDS - measured_ids
     gazetteer = view.latest_values.gazetteer
     screen = choose_first_screen(view, gazetteer, situations, place)
-    backgrounds = await _fetch_backgrounds(view, moment.at)
+    backgrounds = await fetch_backgrounds(view, moment.at)
     boot = {
         "language": view.language,
         "home": f"{view.prefix}/",
@@ -124,17 +120,6 @@ async def show_map(
     )
 
 
-async def _fetch_backgrounds(view: View, at: datetime | None) -> RawBackgrounds:
-    """Backgrounds of raw signals now, read at most once a minute, or at a moment of the past."""
-    database: Database = view.request.app.state.database
-    if at is not None:
-        return await fetch_raw_backgrounds(database, view.registry, at)
-    cache: TtlCache = view.request.app.state.status_cache
-    return await cache.get(
-        "raw_backgrounds", _BACKGROUND_SECONDS, lambda: fetch_raw_backgrounds(database, view.registry, view.now)
-    )
-
-
 def describe_first_screen(
     view: View, gazetteer: Gazetteer, situations: Situations, wanted_place: str
 ) -> dict[str, object]:
@@ -166,7 +151,7 @@ async def show_widget(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     shown_properties = [name for name in SHOWN_PROPERTIES if name in values][:3]
     open_plumes = await plumes.fetch_plumes(view.request, 1, PlumeFilters(station=id_, open=True, kind="peak"))
     event = find_event_at(open_plumes[0].document, id_) if open_plumes else None
-    backgrounds = (await _fetch_backgrounds(view, None)).get(id_, {})
+    backgrounds = (await fetch_backgrounds(view)).get(id_, {})
     content = view.render(
         "widget.html",
         feature=feature,

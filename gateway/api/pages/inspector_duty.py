@@ -17,7 +17,9 @@ from gateway.api.data.registry import StationRow
 from gateway.api.inspector import duty, plume_service, service
 from gateway.api.inspector.duty import TrialOutcome
 from gateway.api.pages.inspector_page import list_own_stations, redirect, render_page, render_problems
+from gateway.api.pages.inspector_silence import SILENCE_HOURS, list_places
 from gateway.api.pages.renderer import View, ViewDependency
+from gateway.model.properties import SHOWN_PROPERTIES
 from gateway.model.texts import texts_of
 
 router = APIRouter()
@@ -64,6 +66,9 @@ async def _render(
         rosters=[] if known_duty is None else known_duty.list_rosters(view.now),
         is_known=known_duty is not None,
         silences=[(silence, service.can_end(identity, silence)) for silence in await service.list_silences(request)],
+        places=list_places(view, identity),
+        properties=_list_all_measured(view),
+        hours=SILENCE_HOURS,
         set_aside=await service.find_silences_set_aside(request),
         sources=await plume_service.list_sources(request),
         configured=[] if known_duty is None else known_duty.settings.known_source,
@@ -118,6 +123,12 @@ def _describe_outcome(view: View, outcome: TrialOutcome) -> str:
     channel, addressee = channel_name(outcome.channel), outcome.addressee
     text = f"{outcome_text(outcome.outcome, view.language)} ({describe_detail(outcome.detail, view.language)})"
     return f"{channel}, {addressee}: {text}" if addressee else f"{channel}: {text}"
+
+
+def _list_all_measured(view: View) -> Sequence[str]:
+    """The properties that are measured and shown."""
+    measured = {row.observed_property for row in view.registry.datastreams.values()}
+    return [name for name in SHOWN_PROPERTIES if name in measured]
 
 
 def _list_measured(view: View, station: StationRow | None) -> Sequence[str]:

@@ -11,7 +11,7 @@ from gateway.api.data.registry import StationRow
 from gateway.api.inspector import service
 from gateway.api.inspector.plume_service import PlumeChangedError
 from gateway.api.pages.case_texts import CaseTexts
-from gateway.api.pages.renderer import View
+from gateway.api.pages.renderer import View, respond_private_html
 from gateway.model.texts import texts_of
 
 _SHOWN_STATUSES = frozenset({400, 401, 403, 404, 409, 429, 503})
@@ -25,8 +25,7 @@ def render_page(view: View, template: str, status: int = 200, **values: object) 
         case_texts=CaseTexts(view),
         **values,
     )
-    headers = {"Cache-Control": "no-store", "Content-Language": view.language, "X-Robots-Tag": "noindex"}
-    return HTMLResponse(content, status, headers)
+    return respond_private_html(view, content, status)
 
 
 async def render_problems(view: View, make: Callable[[], Awaitable[Response]]) -> Response:

@@ -19,12 +19,12 @@ from gateway.api.inspector.plume_service import InspectedPlume, SourceForm
 from gateway.api.pages.inspector_chronology import build_inspector_chronology, list_deliveries
 from gateway.api.pages.inspector_page import redirect, render_page, render_problems, send_dossier
 from gateway.api.pages.inspector_plume_texts import AnswerState, describe_notice, describe_state, find_state
+from gateway.api.pages.inspector_silence import SILENCE_HOURS, list_silence_choices
 from gateway.api.pages.plumes import build_plume_values
 from gateway.api.pages.renderer import View, ViewDependency
 from gateway.model.geodesy import bearing_and_distance
 
 router = APIRouter()
-SILENCE_HOURS = (1, 4, 8, 24, 72, 168)
 _NEIGHBOUR_COUNT = 3
 _SOURCE_DAYS = 90  # proposed last day of a known source
 NoteField = Annotated[str, Form(max_length=1_000)]
@@ -65,6 +65,7 @@ async def _render(view: View, inspected: InspectedPlume, notice: str) -> Respons
         deliveries=list_deliveries(view, case),
         inspector_chronology=build_inspector_chronology(view, inspected),
         hours=SILENCE_HOURS,
+        silence_choices=[] if case is None else list(list_silence_choices(case.cases[0])),
         silence_event=None if case is None else case.alert.event_id,
         offers_dossier=service.offers_dossiers(view.request),
         **values,  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from msgspec import to_builtins
 
 from alerting.templates import load_templates
 from alerting.vocabulary import Language
+from gateway.access.language import negotiate_language
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads, PublishedHead
 from gateway.api.http.headers import PERMISSIONS_WITH_GEOLOCATION
@@ -31,23 +32,6 @@ from gateway.model.timestamps import from_ms
 
 PREFIXES = ("", "/nl", "/en")
 TEMPLATES = load_templates(Path(__file__).parents[1] / "templates")
-
-
-def negotiate_language(path: str, accepted: str) -> Language:
-    """The language of the address, else the one that the browser prefers, else Dutch."""
-    if path.startswith(("/nl/", "/en/")):
-        return "nl" if path.startswith("/nl/") else "en"
-    best, weight = "nl", 0.0
-    for part in accepted[:1_000].split(","):
-        name, _, q = part.strip().partition(";q=")
-        try:
-            quality = float(q) if q else 1.0
-        except ValueError:
-            continue
-        short = name.lower()[:2]
-        if short in {"nl", "en"} and quality > weight:
-            best, weight = short, quality
-    return "en" if best == "en" else "nl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +153,24 @@ def respond_html(view: View, content: bytes, status: int = 200, *, geolocation: 
     if geolocation:
         headers["Permissions-Policy"] = PERMISSIONS_WITH_GEOLOCATION
     if "gzip" in view.request.headers.get("accept-encoding", ""):
+        content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=5, mtime=0), "gzip"
+    return HTMLResponse(content, status, headers)
+
+
+def respond_private_html(view: View, content: bytes, status: int = 200) -> HTMLResponse:
+    """A page of one person, so no cache may store it; with gzip if the request has nothing that the page repeats.
+
+    The length of a compressed page that repeats its address would show whether a private text has the same (BREACH).
+    """
+    request = view.request
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Language": view.language,
+        "Vary": "Accept-Encoding",
+        "X-Robots-Tag": "noindex",
+    }
+    repeats_nothing = request.method == "GET" and not request.url.query
+    if repeats_nothing and "gzip" in request.headers.get("accept-encoding", ""):
         content, headers["Content-Encoding"] = gzip.compress(content, compresslevel=5, mtime=0), "gzip"
     return HTMLResponse(content, status, headers)
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from gateway.api.operator import enrolment, work
+from gateway.api.operator import enrolment, fits, registration, work
 from gateway.api.operator import pages as operator
 from gateway.api.pages import (
     about,
@@ -17,6 +17,7 @@ from gateway.api.pages import (
     inspector_duty,
     inspector_inbox,
     inspector_plume,
+    inspector_silence,
     inspector_wind,
     plumes,
     reports,
@@ -40,13 +41,14 @@ for _prefix in PREFIXES:
         inspector_duty,
         inspector_inbox,
         inspector_plume,
+        inspector_silence,
         inspector_wind,
         operator,
         reports,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)
-    for _operator_module in (enrolment, work):
+    for _operator_module in (enrolment, work, fits, registration):
         router.include_router(_operator_module.page_router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)

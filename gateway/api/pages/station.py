@@ -11,6 +11,7 @@ from alerting.vocabulary import UNIT_SYMBOLS
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.http.parameters import ItemId
 from gateway.api.pages import polar
+from gateway.api.pages.backgrounds import fetch_backgrounds
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.moment import MINUTE, PageMoment, read_moment
@@ -102,8 +103,10 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
         if interval.averaging is Averaging.DAY
         else await fetch_wind_plot(view, station, means, interval, plot_title)
     )
+    backgrounds = (await fetch_backgrounds(view)).get(id_, {})
     boot = {
         **describe_station(view, id_, property_id, shown_properties),
+        "backgrounds": backgrounds,
         **describe_chart(chart, interval, moment, corrected=rule is not None),
         "compared": [{"id": row.id, "name": row.name} for row in compared],
         "peaks": [[event["onset"], event["end"]] for event in event_documents if _is_valid_peak(event)],
@@ -117,6 +120,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             feature=feature,
             values=values,
             shown=shown_properties,
+            backgrounds=backgrounds,
             property_id=property_id,
             period=interval.name,
             periods=list(PERIODS),
@@ -163,6 +167,7 @@ def describe_station(view: View, station: str, property_id: str, shown_propertie
         "station": station,
         "property": property_id,
         "units": dict(UNIT_SYMBOLS),
+        "peakPhrases": view.peak_phrases,
         "names": {name: view.name_of(name) for name in shown_properties},
         "replay": view.settings.replay,
         "silentAfter": view.settings.no_data_after_seconds,

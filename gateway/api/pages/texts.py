@@ -3,7 +3,7 @@
 LIVE_TEXTS = (
     "silent", "no_valid", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
     "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when", "corrected",
-    "also", "second", "seconds_long", "minutes_long", "hours_long", "no_humidity",
+    "also", "second", "seconds_long", "minutes_long", "hours_long", "days_long", "no_humidity",
     "humidity_flagged", "too_humid", "share_unit",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""Reports that the site offers: of the last 24 whole months, for everybody; for inspectors also in full.
+"""Reports that the site offers: of the last 24 whole months, and of any other period of at most 92 days within them.
 
-The public ones are a small fixed set, so strangers cannot keep the maker busy with ever new periods. They are cached.
+The months are a small fixed set; they are cached, and strangers cannot keep the maker busy with ever new ones. Of other
+periods only one is made at a time, so that the months and the inspectors do not wait for them.
 """
 
 import time
@@ -20,51 +21,61 @@ from gateway.model.legal_day import legal_date
 
 _LOG = get_logger("gateway.api")
 MONTHS = 24
+MAX_DAYS = 92  # of a period that is no month: a quarter
 _CACHE_SECONDS = 3_600.0  # late readings of a month that is over are rare
 _MAX_CACHED_BYTES = 32 << 20
 _MAX_WAITING = 6  # requests for reports that are not in the cache, at once
 
 
-class MonthRequest(Struct, frozen=True, kw_only=True):
-    """A report of one month; `is_full`: for the authority."""
+class Period(Struct, frozen=True, kw_only=True):
+    """Whole legal days: from `start` until before `end`."""
+
+    start: date
+    end: date
+
+    @property
+    def is_month(self) -> bool:
+        """Whether it is a calendar month."""
+        return self.start.day == 1 and self.end == end_of_month(self.start)
+
+
+class SiteReportRequest(Struct, frozen=True, kw_only=True):
+    """A report of a period; `is_full`: for the authority."""
 
     area: str
-    month: date
+    period: Period
     language: Language
     is_full: bool = False
     is_pdf: bool = False
-
-    @property
-    def end(self) -> date:
-        """The first day of the next month."""
-        return (self.month + timedelta(days=31)).replace(day=1)
 
 
 class ReportService:
     """The maker with its cache; one instance per application."""
 
     def __init__(self, maker: ReportMaker) -> None:
-        self._maker, self._waiting = maker, 0
-        self._cache: OrderedDict[MonthRequest, tuple[float, ReportFile]] = OrderedDict()
+        self._maker, self._waiting, self._makes_other_period = maker, 0, False
+        self._cache: OrderedDict[SiteReportRequest, tuple[float, ReportFile]] = OrderedDict()
 
     @property
     def makes_pdf(self) -> bool:
         """Whether there are PDFs."""
         return self._maker.makes_pdf
 
-    async def make(self, request: MonthRequest) -> ReportFile:
+    async def make(self, request: SiteReportRequest) -> ReportFile:
         """Return the report. Raises HTTPException 503 if too many wait, or with the reason if it cannot be made."""
         at, file = self._cache.get(request, (0.0, None))
         if file is not None and time.monotonic() - at < _CACHE_SECONDS:
             return file
-        if self._waiting >= _MAX_WAITING:
+        is_other = not request.period.is_month and not request.is_full
+        if self._waiting >= _MAX_WAITING or (is_other and self._makes_other_period):
             raise HTTPException(503, "other reports are being made; try again in a minute", {"Retry-After": "60"})
         self._waiting += 1
+        self._makes_other_period |= is_other
         try:
             file = await self._maker.make(
                 request.area,
-                request.month,
-                request.end,
+                request.period.start,
+                request.period.end,
                 language=request.language,
                 is_full=request.is_full,
                 is_pdf=request.is_pdf,
@@ -74,6 +85,7 @@ class ReportService:
             raise HTTPException(503, f"the report was not made: {error}", {"Retry-After": "60"}) from None
         finally:
             self._waiting -= 1
+            self._makes_other_period &= not is_other
         self._store(request, file)
         return file
 
@@ -81,7 +93,7 @@ class ReportService:
         """End the maker."""
         await self._maker.aclose()
 
-    def _store(self, request: MonthRequest, file: ReportFile) -> None:
+    def _store(self, request: SiteReportRequest, file: ReportFile) -> None:
         """Cache a public report; the full ones show answers of a minute ago."""
         if request.is_full:
             return
@@ -100,6 +112,22 @@ def find_reports(request: Request) -> ReportService | None:
     """Return the reports of the application, or None if it offers none."""
     service: ReportService | None = request.app.state.reports
     return service
+
+
+def end_of_month(first: date) -> date:
+    """Return the first day of the next month."""
+    return (first + timedelta(days=31)).replace(day=1)
+
+
+def find_problem(period: Period, now: datetime, time_zone: str) -> str | None:
+    """Return why there is no report of this period, as a key of the catalogue; None if there is one. Pure."""
+    if period.end <= period.start:
+        return "period_order"
+    if period.end > legal_date(now, time_zone):
+        return "period_running"
+    if (period.end - period.start).days > MAX_DAYS:
+        return "period_long"
+    return "period_old" if period.start < list_months(now, time_zone)[-1] else None
 
 
 def list_months(now: datetime, time_zone: str) -> Sequence[date]:

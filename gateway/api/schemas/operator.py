@@ -179,11 +179,15 @@ Revision = Annotated[
 
 
 class NewMaintenance(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A window in which readings of the node are flagged `maintenance`, from the next minute or `startsAt` on."""
+    """A window in which readings of the node are flagged `maintenance`, from the next minute or `startsAt` on.
+
+    `properties`: sets only these aside, such as those of a doubtful sensor; empty: all of the node.
+    """
 
     starts_at: Instant | None = None
     ends_at: Instant
     reason: Annotated[str, Meta(min_length=1, max_length=500, examples=["inlet cleaned"])]
+    properties: Annotated[list[str], Meta(max_length=100, examples=[["pm2_5"]])] = field(default_factory=list)
     revision: Revision = None
 
 
@@ -195,6 +199,7 @@ class AnnouncedMaintenance(Schema, frozen=True, kw_only=True):
     starts_at: Instant
     ends_at: Instant
     reason: str
+    properties: list[str] = field(default_factory=list)
 
 
 class NewSensorChange(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -212,6 +217,38 @@ class SensorChangeResult(Schema, frozen=True, kw_only=True):
     """The calibrations that end with the former instrument, as `name@version`."""
 
     ended: Annotated[list[str], Meta(examples=[["calibration/ijm-001/pm2_5@3"]])]
+
+
+class NodeChange(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A change of a node that needs no further facts."""
+
+    revision: Revision = None
+
+
+class RenewedCertificate(Schema, frozen=True, kw_only=True):
+    """A new certificate as PEM, and the version of the configuration that carries it to the node."""
+
+    certificate: Annotated[str, Meta(examples=["-----BEGIN CERTIFICATE-----"])]
+    version: Annotated[int, Meta(examples=[2])]
+
+
+class NewConfiguration(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sensors and batching for a node, as in agent.toml."""
+
+    toml: Annotated[str, Meta(min_length=1, max_length=60_000, examples=["[batch]\ninterval_seconds = 10"])]
+    revision: Revision = None
+
+
+class SentConfiguration(Schema, frozen=True, kw_only=True):
+    """The version under which the gateway sends a configuration."""
+
+    version: Annotated[int, Meta(examples=[3])]
+
+
+class NodeRevocation(Schema, frozen=True, kw_only=True):
+    """`certificates`: how many came onto the revocation list; null: `piekwacht node revoke` must put them on it."""
+
+    certificates: Annotated[int, Meta(examples=[2])] | None
 
 
 class NewFit(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -270,5 +307,5 @@ class AppliedFit(Schema, frozen=True, kw_only=True):
 SCHEMA_TYPES = (
     OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, NewNode, StorageReport,
     CheckFindings, AuditRecords, NewMaintenance, AnnouncedMaintenance, NewSensorChange, SensorChangeResult, NewFit, Fit,
-    NewCalibration, AppliedFit,
+    NewCalibration, AppliedFit, NodeChange, RenewedCertificate, NewConfiguration, SentConfiguration, NodeRevocation,
 )  # fmt: skip

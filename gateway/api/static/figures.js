@@ -40,6 +40,7 @@ export function formatter(boot) {
       const seconds = Math.max(1, Math.round((Date.parse(end) - Date.parse(start)) / 1000));
       if (seconds < 90) return `${seconds} ${seconds === 1 ? texts.second : texts.seconds_long}`;
       if (seconds < 5400) return `${Math.round(seconds / 60)} ${texts.minutes_long}`;
+      if (seconds >= 172800) return `${Math.round(seconds / 86400)} ${texts.days_long}`;
       const hours = (seconds / 3600).toFixed(1).replace(/\.0$/, "");
       return `${dutch ? hours.replace(".", ",") : hours} ${texts.hours_long}`;
     },

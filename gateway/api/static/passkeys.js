@@ -29,7 +29,13 @@ async function signIn() {
   const options = await post("/account/passkey/options");
   const publicKey = { ...options, challenge: decode(options.challenge) };
   const credential = await navigator.credentials.get({ publicKey });
-  return (await post("/account/passkey/sign-in", { credential: toDocument(credential) })).location + location.search;
+  return (await post("/account/passkey/sign-in", { credential: toDocument(credential) })).location + returnPath();
+}
+
+// The page to return to, as the address of this page has it.
+function returnPath() {
+  const to = new URLSearchParams(location.search).get("to");
+  return to ? `&${new URLSearchParams({ to })}` : "";
 }
 
 async function addPasskey() {
@@ -47,7 +53,7 @@ async function addPasskey() {
 }
 
 async function post(path, document_ = {}) {
-  const response = await fetch(path, {
+  const response = await fetch(`${path}?lang=${document.documentElement.lang}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(document_),

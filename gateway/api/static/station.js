@@ -25,7 +25,7 @@ function drawTable() {
       const cell = row.querySelector(`.${name}`);
       if (noData) setText(cell, "–");
       else if (value?.uncorrected && name === "corrected") setText(cell, boot.words[value.uncorrected]);
-      else if (value) setText(cell, value[name] === null ? "–" : `${format.number(value[name])} ${format.unit(value.unit)}`);
+      else if (value) setText(cell, value[name] === null ? "–" : format.level(value[name], value.unit, boot.backgrounds[row.dataset.property]));
     }
   }
 }

@@ -1,13 +1,19 @@
 """Health advice of a receiver: its own text for each severity, with its source, about peaks that go on."""
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from msgspec import structs
 
 from alerting.alert import Change, Severity
 from alerting.decide.routing import Route
+from alerting.delivery.cap import map_notification
 from alerting.delivery.email import EmailSettings, SmtpSettings
+from alerting.delivery.settings import CapSettings
 from alerting.errors import SettingsError
+from alerting.message.cap import build_cap
+from alerting.message.cloud_event import build_cloud_event
 from alerting.message.email_content import render_email
 from alerting.message.health import HealthAdvice, describe_advice
 from alerting.message.notification import Notification
@@ -17,6 +23,7 @@ from tests.alerting.running_dispatcher import insert_alerts, run_dispatchers, wa
 from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
 
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 SOURCE = "GGD Kennemerland, maart 2026"
 ADVICE = HealthAdvice(
     source=SOURCE,
@@ -39,6 +46,26 @@ def test_each_severity_has_its_own_text_and_source_in_text_and_html(severity):
     for text in (" ".join(content.text.split()), content.html):
         assert advice in text
         assert [other for other in TEXTS.values() if other in text] == [TEXTS[severity]]
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_machines_get_the_advice_of_the_mail(severity):
+    alert = make_alert(severity=severity)
+    advice = describe_advice(ADVICE, alert, "nl")
+    gathered = (make_alert(event_id="other", severity=Severity.EXTREME),)
+    notification = Notification(alert=alert, id="n", health=advice, gathered=gathered)
+    channel = CapSettings(url="https://cap.example", sender="piek@od.example")
+    message = map_notification(notification, channel, public_url="https://x.example", sent=NOW, attempted_at=NOW)
+    assert [info.instruction for info in message.infos] == [advice, ""], "of a gathered alert it is not"
+    assert advice not in message.infos[1].description
+    document = build_cap(message).decode()
+    assert document.count(f"<instruction>{advice}</instruction>") == 1
+    single = structs.replace(notification, gathered=())
+    event = msgspec.json.decode(build_cloud_event(single, source="s", public_url="https://x.example", at=NOW))
+    assert event["data"]["health"] == advice
+    without = structs.replace(single, health=None)
+    event = msgspec.json.decode(build_cloud_event(without, source="s", public_url="https://x.example", at=NOW))
+    assert "health" not in event["data"]
 
 
 def test_a_text_with_markup_stays_a_text():

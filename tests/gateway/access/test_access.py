@@ -338,6 +338,24 @@ def test_accounts_and_keys_from_the_command_line(database, tmp_path, capsys, mon
     assert run("audit")[1].out.splitlines()[0].endswith("done  ijmond  reason: - -> filter")
 
 
+async def test_the_account_page_is_in_the_language_of_the_visitor(database, broker, inspector):
+    async with running_api(database, broker) as (client, _):
+        for parameters, accepted, language in (
+            ({}, "", "nl"), ({}, "en-GB,en;q=0.9", "en"), ({"lang": "en"}, "nl", "en"), ({"lang": "nl"}, "en", "nl"),
+            ({"to": "/en/inspector"}, "nl", "en"), ({"lang": "x"}, "en", "en"),
+        ):  # fmt: skip
+            page = await client.get("/account", params=parameters, headers={"Accept-Language": accepted})
+            assert f'<html lang="{language}">' in page.text, (parameters, accepted)
+            assert page.headers["content-language"] == language
+            assert ("Wachtwoord" in page.text) == (language == "nl")
+        wrong = await client.post("/account/sign-in?lang=en", data=form(inspector, code="000000"))
+        assert "Name, password or code is wrong." in wrong.text
+        answer = await client.post("/account/sign-in?lang=en", data=form(inspector))
+        assert answer.headers["location"] == "/account?lang=en"
+        assert "You are signed in as" in (await client.get("/account?lang=en")).text
+        assert (await client.post("/account/sign-out?lang=en")).headers["location"] == "/account?lang=en"
+
+
 async def test_signing_in_leads_back_to_the_page_that_asked_for_it(database, broker, inspector):
     path = "/nl/inspector/plumes/x?notice=noted"
     async with running_api(database, broker) as (client, _):

@@ -219,6 +219,8 @@ WITHOUT_VALUES = {
     "/api/v1/silences/{id}": "staff only",
     "/api/v1/events/{id}/acknowledgements": "staff only",
     "/api/v1/events/{id}/explanation": "staff only",
+    "/api/v1/plumes/{id}/answers": "staff only",
+    "/api/v1/known-sources": "staff only",
     "/api/v1/batches/{node}/{incarnation}/{number}/proof": "hashes",
     "/api/v1/batches/{node}/{incarnation}/{number}/evidence": "signed bytes",
     "/api/v1/stations/{id}/evidence": "a single reading as signed: test_log judges it",
@@ -262,7 +264,9 @@ WITHOUT_VALUES = {
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
             "/inspector/calendar", "/inspector/duty",
-            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/enrol", "/operator/quarantine",
+            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit",
+            "/operator/nodes/{id}/renew", "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure",
+            "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
             "/verify", "/developers", "/guide", "/guide/{topic}", "/reports",
         )

@@ -67,7 +67,7 @@ ANSWERS = {"/acknowledge/{token}": "its headline is that of the mail", "/inspect
 # Routes that show no event: values of stations, the registry, accounts, silences, files and the state of the service.
 NO_FACES = {
     "/inspector/calendar", "/inspector/duty", "/inspector/wind", "/inspector/plumes/{id}/direction",
-    "/api/v1/plumes/{id}/source-direction",
+    "/api/v1/plumes/{id}/source-direction", "/api/v1/plumes/{id}/answers", "/api/v1/known-sources",
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
     "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations", "/api/v1/playback",
     "/api/v1/situations",
@@ -83,7 +83,8 @@ NO_FACES = {
     "/api/v1/stations/{id}/evidence", "/log/{area}/checkpoint", "/log/{area}/policy", "/log/{area}/timestamps/{name}",
     "/log/{area}/tile/{path:path}", "/waarschuw-mij", "/waarschuw-mij/verzonden", "/waarschuw-mij/bevestigen/{token}",
     "/waarschuw-mij/beheren/{token}", "/waarschuw-mij/beheren/{token}/gegevens.json", "/waarschuw-mij/stoppen/{token}",
-    "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/enrol", "/operator/quarantine",
+    "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/nodes/{id}/renew",
+    "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure", "/operator/enrol", "/operator/quarantine",
     "/operator/quarantine/{number}",
     "/operator/storage", "/operator/checks", "/operator/audit", "/api/v1/operator/nodes", "/api/v1/operator/nodes/{id}",
     "/api/v1/operator/quarantine", "/api/v1/operator/quarantine/{id}", "/api/v1/operator/storage",

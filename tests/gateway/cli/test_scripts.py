@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import psycopg
 import pytest
 
 from gateway import __main__ as command
@@ -44,6 +45,19 @@ def test_a_silence_has_its_matchers_and_times(run):
 def test_the_works_of_upkeep_have_a_limit(run):
     works = json.loads(run("upkeep", "status", "--json"))
     assert all(work["limit_seconds"] > 0 and work["stands_still"] in {True, False} for work in works)
+
+
+def test_the_size_of_the_database_is_the_sum_that_its_tables_fit_into(run, database):
+    storage = json.loads(run("upkeep", "storage", "--json"))
+    with psycopg.connect(database) as connection:
+        (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    assert storage["database_bytes"] == pytest.approx(size, rel=0.2)
+    assert 0 < sum(table["bytes"] for table in storage["tables"]) < storage["database_bytes"]
+    assert all(0 < disk["free"] <= disk["total"] for disk in storage["disks"])
+    assert storage["growth_per_day"] is None, "nothing is known of the day before"
+    text = run("upkeep", "storage")
+    assert "growth: not known yet" in text
+    assert all(table["name"] in text for table in storage["tables"])
 
 
 def test_accounts_are_listed_without_secrets(run):

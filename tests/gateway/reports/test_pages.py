@@ -3,14 +3,16 @@
 import base64
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
-from gateway.api.reports.service import MONTHS, list_months
+from gateway.api.reports.service import MAX_DAYS, MONTHS, Period, find_problem, list_months
 from gateway.reports.request import ReportPublisher
 from gateway.reports.worker import ReportWorker
 from tests.gateway.api.conftest import running_api
@@ -79,10 +81,49 @@ async def test_the_list_links_every_month_that_can_be_opened(database, broker, k
         page = (await api.get("/reports")).text
         links = re.findall(r'href="(/reports/ijmond/[^"]+)"', page)
         assert len(links) == 2 * MONTHS
+        assert 'name="from"' in page
         assert links[:2] == [PAGE, f"{PAGE}.pdf"]
         assert "audience=authority" not in page
         assert "audience=authority" in (await api.get("/reports", headers=keys["anna"])).text
         assert "audience=authority" not in (await api.get("/reports", headers=keys["bart"])).text
+
+
+async def test_the_form_leads_to_the_report_of_any_period(database, broker, keys):
+    months = list_months(datetime.now(UTC), "Europe/Amsterdam")
+    first, last = months[1].replace(day=20), months[0].replace(day=9)
+    async with running_api(database, broker, reports=ReportWorker(database, PUBLISHER)) as (api, _):
+        api.timeout = 120
+        days = {"area": "ijmond", "from": str(first), "to": str(last)}
+        led = await api.get("/nl/reports", params=days)
+        assert (led.status_code, led.headers["location"]) == (303, f"/nl/reports/ijmond/{first}_{last}")
+        report = await api.get(led.headers["location"])
+        assert report.status_code == 200, report.text
+        assert f"{last.day} " in report.text.split("</h1>")[0]
+        full = await api.get("/nl/reports", params={**days, "audience": "authority"}, headers=keys["anna"])
+        assert full.headers["location"].endswith("?audience=authority")
+        for wrong, sentence in (
+            ({"from": str(last), "to": str(first)}, "De laatste dag ligt voor de eerste."),
+            ({"to": "2999-01-01"}, "De laatste dag is nog niet voorbij."),
+            ({"from": str(months[6])}, "Kies hoogstens 92 dagen."),
+            ({"from": "2001-01-01", "to": "2001-01-02"}, "te lang geleden"),
+            ({"from": "morgen"}, "Kies een eerste en een laatste dag."),
+            ({"to": "9999-12-31"}, "Kies een eerste en een laatste dag."),
+        ):
+            refused = await api.get("/nl/reports", params={**days, **wrong})
+            assert (refused.status_code, sentence in refused.text) == (400, True), wrong
+            path = f"/reports/ijmond/{({**days, **wrong})['from']}_{({**days, **wrong})['to']}"
+            assert (await api.get(path)).status_code == 404, path
+
+
+DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+
+
+@given(start=DAYS, end=DAYS, today=DAYS)
+def test_a_period_has_a_report_if_it_is_over_short_and_within_the_months(start, end, today):
+    now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+    problem = find_problem(Period(start=start, end=end), now, "Europe/Amsterdam")
+    oldest = list_months(now, "Europe/Amsterdam")[-1]
+    assert (problem is None) == (start < end <= today and end - start <= timedelta(days=MAX_DAYS) and start >= oldest)
 
 
 @pytest.mark.parametrize(

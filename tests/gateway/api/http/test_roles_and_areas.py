@@ -45,6 +45,7 @@ BODIES = {
         "site": "ijmond", "node": "ijm-001", "station": "wijk-aan-zee", "board": "pi4", "kit": "x", "replace": True,
     },
 }  # fmt: skip
+CONFIGURATION = "[batch]\ninterval_seconds = 10\n"
 FIT = {"observedProperty": "pm2_5", "start": "2026-11-01T00:00:00Z", "end": "2026-11-20T00:00:00Z", "station": "here"}
 WORK = {"reason": "x", "model": "x", "revision": 0}
 BODIES |= {
@@ -53,6 +54,11 @@ BODIES |= {
         "properties": ["pm2_5"], "changedAt": ENDS, "model": "x", "reason": "x",
     },
     "/api/v1/operator/nodes/{id}/fits": FIT,
+    "/api/v1/operator/nodes/{id}/certificates": {},
+    "/api/v1/operator/nodes/{id}/configurations": {"toml": CONFIGURATION},
+    "/api/v1/operator/nodes/{id}/revocation": {},
+    "/api/v1/plumes/{id}/false-alarms": {"cause": "work"},
+    "/api/v1/plumes/{id}/known-sources": {"name": "x", "legalBasis": "x", "until": ENDS[:10], "level": 1},
     "/api/v1/operator/nodes/{id}/calibrations": {"fit": FIT, "validFrom": ENDS, "sensorModel": "x", "author": "x"},
 }  # fmt: skip
 FORMS = {
@@ -68,6 +74,9 @@ FORMS = {
         "author": "x",
     },
     "silences": {"event": EVENT, "what": "station", "hours": "8", "reason": "x"},
+    "renew": {"revision": 0},
+    "revoke": {"revision": 0},
+    "configure": {"revision": 0, "configuration": CONFIGURATION, "confirmed": "true"},
     "retry": {"reason": "unknown_node"},
     "enrol": BODIES["/api/v1/operator/nodes"],
 }
@@ -157,7 +166,9 @@ async def test_no_private_fact_of_an_area_reaches_anybody_of_another_area_or_rol
 async def test_who_has_no_right_to_a_private_page_is_refused_or_led_to_signing_in(world):
     client, headers = world
     private = [
-        path for path in reads() if re.search("inspector|operator|silences|acknowledgements|explanation|exact", path)
+        path
+        for path in reads()
+        if re.search("inspector|operator|silences|known-sources|answers|acknowledgements|explanation|exact", path)
     ]
     assert len(private) >= 20
     for path in private:

@@ -1,9 +1,12 @@
-"""Inspectors with keys."""
+"""Inspectors with keys, and an open plume."""
+
+import time
 
 import pytest
 
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
+from tests.gateway.api.observation_batches import ingest_observations
 
 
 @pytest.fixture
@@ -19,3 +22,13 @@ async def keys(database, node):
         key = await accounts.put_key(name, [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)
         headers[name] = {"Authorization": f"Bearer {key}"}
     return headers
+
+
+@pytest.fixture
+async def plume(api, pipeline, node, database):
+    """The id of an open plume; nobody has decided about it yet."""
+    began = int(time.time() * 1000) - 900_000
+    await ingest_observations(pipeline, node, 900, start=began, plume=range(800, 900))
+    (document,) = (await api.get("/api/v1/plumes")).json()["items"]
+    assert document["state"] == "ongoing"
+    return document["id"]

@@ -132,3 +132,12 @@ async def test_the_calendar_has_the_peaks_of_legal_days_with_their_severity(api,
 
 async def test_the_answers_of_the_benchmark_are_valid(plumes, database):
     insert_answers(database)
+
+
+async def test_a_private_page_is_compressed_only_if_it_repeats_nothing_of_its_address(api, keys):
+    headers = {**keys["anna"], "Accept-Encoding": "gzip"}
+    for path, is_compressed in (("/nl/inspector/duty", True), ("/nl/inspector", True), ("/nl/inspector?text=x", False)):
+        answer = await api.get(path, headers=headers)
+        assert answer.status_code == 200, path
+        assert (answer.headers.get("content-encoding") == "gzip") == is_compressed, path
+        assert answer.headers["cache-control"] == "no-store", path

@@ -44,16 +44,6 @@ def mail_server():
         yield server
 
 
-@pytest.fixture
-async def plume(api, pipeline, node, database):
-    """The id of an open plume; nobody has decided about it yet."""
-    began = int(time.time() * 1000) - 900_000
-    await ingest_observations(pipeline, node, 900, start=began, plume=range(800, 900))
-    (document,) = (await api.get("/api/v1/plumes")).json()["items"]
-    assert document["state"] == "ongoing"
-    return document["id"]
-
-
 def subjects(server):
     return [str(read_mail(envelope)["Subject"]) for envelope in server.received]
 

@@ -8,6 +8,7 @@ from edge_agent.wire import Signer
 from gateway.enrolment.authority import CertificateAuthority
 from gateway.enrolment.card import CardSources
 from gateway.enrolment.card_maker import FolderCardMaker
+from gateway.enrolment.node_issuer import FolderIssuer, check_configuration
 from gateway.operator.tools import OperatorTools
 
 REPO = Path(__file__).resolve().parents[4]
@@ -21,4 +22,6 @@ def make_card_tools(folder):
         site.write_text(site.read_text().replace(".example", ".od.nl"))
     CertificateAuthority.create(ca, "ijmond", datetime.now(UTC))
     sources = CardSources(ca=ca, firmware_configs=configs, gateway_key=Signer.generate("gateway").verifier)
-    return OperatorTools(cards=FolderCardMaker(sources))
+    return OperatorTools(
+        cards=FolderCardMaker(sources), certificates=FolderIssuer(ca), check_configuration=check_configuration
+    )

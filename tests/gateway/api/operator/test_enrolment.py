@@ -1,10 +1,13 @@
 """A node is enrolled by the form and by the API, as by the command: the archive is sent once and stored nowhere."""
 
 import io
-import tarfile
+import zipfile
+from base64 import b64decode
 
 import psycopg
 import pytest
+import segno
+from lxml import html
 
 from edge_agent.wire import Signer
 from tests.gateway.api.conftest import running_api
@@ -22,8 +25,8 @@ async def maker(tmp_path, database, broker, node):
 
 
 def read_keys(archive):
-    with tarfile.open(fileobj=io.BytesIO(archive)) as card:
-        return {name: card.extractfile(f"piekwacht/{name}").read() for name in ("node.key", "node-tls.key", "node.pem")}
+    with zipfile.ZipFile(io.BytesIO(archive)) as card:
+        return {name: card.read(f"piekwacht/{name}") for name in ("node.key", "node-tls.key", "node.pem")}
 
 
 async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, keys, caplog):
@@ -34,9 +37,11 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
     assert "opcn3-pid" not in form.text, "its sensor needs a calibration file"
     answer = await client.post("/operator/enrol", data=CARD, headers=keys["carla"])
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-disposition"] == 'attachment; filename="ijm-003.tar"'
     assert answer.headers["cache-control"] == "no-store"
-    secrets = read_keys(answer.content)
+    page = html.fromstring(answer.text)
+    (link,) = page.xpath("//a[@download]")
+    assert link.get("download") == "ijm-003.zip"
+    secrets = read_keys(b64decode(link.get("href").removeprefix("data:application/zip;base64,")))
     with psycopg.connect(database) as connection:
         ((key,),) = connection.execute("SELECT verifier_key FROM node WHERE id = 'ijm-003'").fetchall()
         assert key == str(Signer.parse(secrets["node.key"].decode().strip()).verifier)
@@ -47,6 +52,13 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
     assert (who.split("/")[0], area, before) == ("carla", "ijmond", None)
     assert (after["station"], after["board"], after["key"]) == ("wijk-aan-zee", "pi4", key)
     private = secrets["node.key"].decode().strip()
+    (image,) = page.xpath("//*[local-name()='svg' and @class='qr']")
+    text = page.xpath("//*[@class='label']/pre")[0].text
+    assert segno.make(text, error="m", micro=False).symbol_size(scale=4)[0] == int(image.get("width"))
+    assert key in text
+    assert private not in text
+    assert "ijm-003" in text
+    assert "wijk-aan-zee" in text
     files = [path.read_text() for path in ca.rglob("*.pem")]
     for text in (everything, caplog.text, *files):
         assert private not in text
