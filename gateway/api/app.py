@@ -27,6 +27,7 @@ from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
 from gateway.api.data.playback import PlaybackCache
 from gateway.api.data.tile_cache import TileCache
+from gateway.api.features import routes as features
 from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
@@ -40,6 +41,8 @@ from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
+from gateway.api.luchtmeetnet import routes as luchtmeetnet
+from gateway.api.map_service import routes as map_service
 from gateway.api.operator import enrolment, fits, registration, work
 from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
@@ -66,6 +69,8 @@ from gateway.api.routes import (
 )
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
+from gateway.api.sensor_community import routes as sensor_community
+from gateway.api.sensorthings import routes as sensorthings
 from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
@@ -160,16 +165,15 @@ def create_app(
         app.include_router(route_module.router, prefix="/api/v1")
     for operator_router in (enrolment.api_router, work.api_router, fits.api_router, registration.api_router):
         app.include_router(operator_router, prefix="/api/v1")
-    for root_module in (health, security_txt):
-        app.include_router(root_module.router)
     app.state.static_files = static_files.load_files()
-    app.include_router(static_files.router)
-    app.include_router(basemap.router)
-    app.include_router(log.router)
-    app.include_router(feeds.router)
-    app.include_router(acknowledge.router(dsn))
-    app.include_router(subscription_routes.router)
-    app.include_router(pages.router)  # last, because it answers every address that no other router has
+    routers = (
+        health.router, security_txt.router, static_files.router, basemap.router, log.router, feeds.router,
+        acknowledge.router(dsn), subscription_routes.router, sensorthings.router, luchtmeetnet.router,
+        sensor_community.router, features.router, map_service.router,
+        pages.router,  # last, because it answers every address that no other router has
+    )  # fmt: skip
+    for router in routers:
+        app.include_router(router)
     return app
 
 

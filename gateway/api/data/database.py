@@ -4,6 +4,7 @@ Routes and pages call it. If the database is away or a query takes longer than 5
 with status 503, never a request that hangs.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
@@ -24,6 +25,8 @@ QueryValues = Mapping[str, object]
 
 _OPTIONS = "-c default_transaction_read_only=on -c statement_timeout=5000 -c timezone=UTC -c jit=off"
 _FETCH_SIZE = 500
+_SLOTS = 3  # of eight connections, for questions whose cost their sender decides
+_SLOT_TIMEOUT = 5.0  # s
 
 
 class QuerySource(Protocol):
@@ -40,6 +43,7 @@ class Database:
     """Runs named queries. Raises HTTPException 503 if the database is away."""
 
     def __init__(self, dsn: str) -> None:
+        self._slots = asyncio.Semaphore(_SLOTS)
         self._pool = AsyncConnectionPool(
             dsn,
             min_size=2,
@@ -75,6 +79,28 @@ class Database:
                 await cursor.execute(QUERIES[query])
                 while rows := await cursor.fetchmany(_FETCH_SIZE):
                     yield rows
+
+    async def fetch_costly_rows(self, query: str, values: QueryValues | None = None) -> list[TupleRow]:
+        """As `fetch_rows`, in one of the few connections for costly questions."""
+        async with self.costly_connection() as connection:
+            return await (await connection.execute(QUERIES[query], values, binary=True)).fetchall()
+
+    @asynccontextmanager
+    async def costly_connection(self) -> AsyncIterator[AsyncConnection]:
+        """As `connection`, but three at a time: pages and events never wait for free questions of strangers.
+
+        Raises HTTPException 503 if none is free within 5 s.
+        """
+        try:
+            async with asyncio.timeout(_SLOT_TIMEOUT):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise HTTPException(503, "too many large questions at once; try again", {"Retry-After": "5"}) from None
+        try:
+            async with self.connection() as connection:
+                yield connection
+        finally:
+            self._slots.release()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:

@@ -71,6 +71,7 @@ class LatestValues:
         self.registry, self.gazetteer = PublicRegistry(), Gazetteer(())
         self.windows: dict[str, dict[str, MinuteWindow]] = {}
         self.station_json: dict[str, Raw] = {}  # stations as JSON, until one of their values changes
+        self.community_json: dict[str, Raw] = {}  # the same in the form of Sensor.Community
         self._registry_version: int | None = None
         self._loaded_commit = 0
         self._checked_at = self._loaded_at = -math.inf
@@ -121,7 +122,7 @@ class LatestValues:
         try:
             registry = await load_public_registry(self._database.fetch)
             windows = await self._load_windows(registry)
-            self.registry, self.windows, self.station_json = registry, windows, {}
+            self.registry, self.windows, self.station_json, self.community_json = registry, windows, {}, {}
             places = [place for id_ in registry.areas if id_ in self._bases for place in self._bases[id_].places]
             self.gazetteer = build_gazetteer(places, registry.stations.values())
         finally:
@@ -172,7 +173,7 @@ class LatestValues:
         except Exception:  # noqa: BLE001 - it concerns this station only
             _LOG.exception("live value not read", station=observation.station, property=observation.observed_property)
             self.windows.pop(observation.station, None)
-            self.station_json.pop(observation.station, None)
+            self._drop_json(observation.station)
             self.invalidate()
             return False
         return True
@@ -200,7 +201,7 @@ class LatestValues:
         readings = [reading for reading in observation.readings() if reading[0] <= latest_ms]
         if not readings:
             return
-        self.station_json.pop(observation.station, None)
+        self._drop_json(observation.station)
         station_windows = self.windows.setdefault(observation.station, {})
         window = station_windows.get(observation.observed_property)
         if window is None:
@@ -209,6 +210,10 @@ class LatestValues:
             station_windows[observation.observed_property] = window
         else:
             window.add(readings, observation.node)
+
+    def _drop_json(self, station: str) -> None:
+        self.station_json.pop(station, None)
+        self.community_json.pop(station, None)
 
     def check_parameters(
         self,

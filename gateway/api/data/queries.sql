@@ -9,7 +9,7 @@ SELECT id, area_id AS area, name, operator, latitude, longitude FROM site ORDER 
 
 -- name: select_stations
 SELECT id, area_id AS area, name, round(latitude::numeric, 3)::float8 AS latitude,
-       round(longitude::numeric, 3)::float8 AS longitude
+       round(longitude::numeric, 3)::float8 AS longitude, number
 FROM station ORDER BY id
 
 -- name: select_properties

@@ -43,13 +43,14 @@ class SiteRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StationRow:
-    """A station. Its position is in degrees, rounded to three decimals."""
+    """A station. Its position is in degrees, rounded to three decimals. `number`: its id where ids are numbers."""
 
     id: str
     area: str
     name: str
     latitude: float
     longitude: float
+    number: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

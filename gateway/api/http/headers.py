@@ -30,7 +30,7 @@ API_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "API-Version, Link",
 }
-_API_PREFIXES = ("/api/", "/feeds/")
+API_PREFIXES = ("/api/", "/feeds/", "/sta/", "/open_api/", "/airrohr/", "/ogc", "/wms")
 
 
 def build_widget_policy() -> dict[str, str]:
@@ -77,7 +77,7 @@ class HeadersMiddleware:
 
 
 def _select_headers(path: str) -> EncodedHeaders:
-    if path.startswith(_API_PREFIXES):
+    if path.startswith(API_PREFIXES):
         return _ENCODED_API
     return _ENCODED_WIDGET if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _ENCODED_PAGE
 

@@ -1,4 +1,4 @@
-"""`/developers`: every address of the API with its parameters, an example answer and a call to copy.
+"""`/developers`: the forms that other systems read, and every address of the API with a call to copy.
 
 The page is made from the OpenAPI document, so that both agree. The descriptions of the addresses are English.
 """
@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from gateway.api.pages.open_faces import fetch_examples, list_calls
 from gateway.api.pages.renderer import View, ViewDependency, respond_html
 
 router = APIRouter()
@@ -58,9 +59,11 @@ class CallGroup:
 
 @router.get("/developers")
 async def show_calls(request: Request, view: ViewDependency) -> HTMLResponse:
-    """All calls, by subject."""
-    groups = list(build_groups(request.app.openapi(), view.settings.public_url.rstrip("/"), _choose_ids(view)))
-    return respond_html(view, view.render("developers.html", groups=groups))
+    """The open faces with their answers, then all calls, by subject."""
+    root = view.settings.public_url.rstrip("/")
+    groups = list(build_groups(request.app.openapi(), root, _choose_ids(view)))
+    faces = await fetch_examples(request, request.app.state.status_cache, list_calls(view.registry), root)
+    return respond_html(view, view.render("developers.html", groups=groups, faces=faces))
 
 
 def _choose_ids(view: View) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.api.http.headers import API_PREFIXES
 from gateway.api.operator import enrolment, fits, registration, work
 from gateway.api.operator import pages as operator
 from gateway.api.pages import (
@@ -65,6 +66,6 @@ async def show_language(request: Request) -> RedirectResponse:
 @router.get("/{path:path}")
 async def show_not_found(view: ViewDependency, path: str) -> HTMLResponse:
     """Any other address: a 404 page for people, a problem document for programs."""
-    if path.startswith(("api/", "feeds/", "static/")):
+    if f"/{path}".startswith((*API_PREFIXES, "/static/")):
         raise HTTPException(404, f"there is nothing at /{path[:200]}")
     return respond_missing(view)

@@ -5,6 +5,7 @@ is in neither table here fails a test.
 """
 
 import csv
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from gateway.export.selection import Averaging, TableFormat
 Numbers = dict[str, object]
 STATION = "wijk-aan-zee"
 # How often something was read is no measured value, and changes with every reading.
-_UNMEASURED = {"count", "seq", "revision", "averagingSeconds", "coordinates"}
+_UNMEASURED = {"count", "seq", "revision", "averagingSeconds", "coordinates", "numberMatched", "numberReturned"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,45 @@ def read_json_feed(response: httpx.Response) -> Numbers:
     return {f"{i}": text for i, text in enumerate(texts) if re.search(r"\d", text)}
 
 
+def read_sensorthings(response: httpx.Response) -> Numbers:
+    """Results of observations, of a set or expanded, by their time and datastream."""
+    numbers: Numbers = {}
+
+    def walk(document: object, path: str) -> None:
+        if isinstance(document, dict):
+            if "phenomenonTime" in document and "result" in document:
+                numbers[f"{path}/{document['phenomenonTime']}"] = document["result"]
+            for name, part in document.items():
+                walk(part, f"{path}/{name}")
+        elif isinstance(document, list):
+            for item in document:
+                name = item.get("name", "") if isinstance(item, dict) else ""
+                walk(item, f"{path}/{name}")
+
+    walk(response.json(), "")
+    return numbers
+
+
+def read_hours(response: httpx.Response) -> Numbers:
+    """Hours in the form of Luchtmeetnet, by station, formula and time."""
+    rows = response.json()["data"]
+    return {f"{r['station_number']}/{r['formula']}/{r['timestamp_measured']}": r["value"] for r in rows}
+
+
+def read_community(response: httpx.Response) -> Numbers:
+    """Values in the form of Sensor.Community, by station and kind."""
+    return {
+        f"{row['id']}/{value['value_type']}": value["value"]
+        for row in response.json()
+        for value in row["sensordatavalues"]
+    }
+
+
+def read_picture(response: httpx.Response) -> Numbers:
+    """The pixels of a picture: a number that changes changes them."""
+    return {"pixels": hashlib.sha256(response.content).hexdigest()}
+
+
 def read_plume_table(response: httpx.Response) -> Numbers:
     """Figures of a table of plumes, by plume and column; numbers as they are written."""
     text = response.content.decode("utf-8-sig")
@@ -145,7 +185,39 @@ def _observations(base: str, extra: str = "") -> list[Face]:
     return faces
 
 
+_MAP = "/wms?service=WMS&version=1.3.0&request={request}&layers=pm2_5&crs=CRS:84&width=100&height=100&bbox=4,52,5,53"
 FACES: dict[str, list[Face]] = {
+    **{
+        f"/sta/{version}/{{path:path}}": [
+            Face(path=f"/sta/{version}/{path}", read=read_sensorthings)
+            for path in (
+                "Datastreams({datastream})/Observations?$top=1000",
+                "Observations?$top=1000&$orderby=phenomenonTime desc&$expand=Datastream",
+                "Things?$expand=Datastreams($expand=Observations($orderby=phenomenonTime desc;$top=1))",
+            )
+        ]
+        for version in ("v1.0", "v1.1", "v2.0")
+    },
+    "/open_api/stations/{number}/measurements": [
+        Face(path="/open_api/stations/PW-{station}/measurements", read=read_hours)
+    ],
+    "/open_api/measurements": [Face(path="/open_api/measurements", read=read_hours)],
+    "/airrohr/v1/filter/{filters:path}": [Face(path="/airrohr/v1/filter/country=NL", read=read_community)],
+    "/airrohr/v1/sensor/{number}": [Face(path="/airrohr/v1/sensor/1", read=read_community)],
+    "/airrohr/v1/sensor/{number}/": [Face(path="/airrohr/v1/sensor/1/", read=read_community)],
+    "/ogc/collections/{name}/items": [
+        Face(path="/ogc/collections/stations/items", read=read_json),
+        Face(path="/ogc/collections/hourly/items", read=read_json),
+        Face(path="/ogc/collections/events/items?limit=100", read=read_json),
+    ],
+    "/ogc/collections/{name}/items/{feature_id}": [
+        Face(path="/ogc/collections/stations/items/{station}", read=read_json),
+        Face(path="/ogc/collections/events/items/{event}", read=read_json),
+    ],
+    "/wms": [
+        Face(path=_MAP.replace("{request}", "GetMap"), read=read_picture),
+        Face(path=_MAP.replace("{request}", "GetFeatureInfo") + "&query_layers=pm2_5&i=59&j=50", read=read_json),
+    ],
     "/api/v1/stations": [Face(path="/api/v1/stations", read=read_json)],
     "/api/v1/stations/{id}": [Face(path="/api/v1/stations/{station}", read=read_json)],
     "/api/v1/stations/{id}/observations": _observations("/api/v1/stations/{station}/observations"),
@@ -190,6 +262,11 @@ FACES: dict[str, list[Face]] = {
 }
 
 WITHOUT_VALUES = {
+    **dict.fromkeys(("/sta/v1.0", "/sta/v1.1", "/sta/v2.0"), "links"),
+    **dict.fromkeys(("/open_api/stations", "/open_api/stations/{number}"), "places"),
+    **dict.fromkeys(("/open_api/components", "/open_api/components/{formula}", "/open_api/organisations"), "names"),
+    **dict.fromkeys(("/ogc", "/ogc/", "/ogc/api", "/ogc/conformance"), "a description"),
+    **dict.fromkeys(("/ogc/collections", "/ogc/collections/{name}"), "a description"),
     "/api/v1/openapi.json": "a description",
     "/api/v1": "links",
     "/api/v1/account": "a login",

@@ -51,7 +51,8 @@ FACTS = ("peak", "background", "excess", "confidence", "severity", "unit", "revi
 TIMES = ("onset", "peak_at", "detected_at", "end")
 
 MACHINE_FACES = {"/api/v1/events", "/api/v1/events/{id}", "/api/v1/events/{id}/revisions", "/api/v1/live",
-                 "/api/v1/plumes", "/api/v1/plumes/{id}"}  # fmt: skip
+                 "/api/v1/plumes", "/api/v1/plumes/{id}", "/ogc/collections/{name}/items",
+                 "/ogc/collections/{name}/items/{feature_id}"}  # fmt: skip
 FEEDS = {
     "/feeds/{collection}.{format_}",
     "/feeds/events.csv",
@@ -89,6 +90,11 @@ NO_FACES = {
     "/operator/storage", "/operator/checks", "/operator/audit", "/api/v1/operator/nodes", "/api/v1/operator/nodes/{id}",
     "/api/v1/operator/quarantine", "/api/v1/operator/quarantine/{id}", "/api/v1/operator/storage",
     "/api/v1/operator/checks", "/api/v1/operator/audit",
+    "/sta/v1.0", "/sta/v1.1", "/sta/v2.0", "/sta/v1.0/{path:path}", "/sta/v1.1/{path:path}", "/sta/v2.0/{path:path}",
+    "/open_api/stations", "/open_api/stations/{number}", "/open_api/stations/{number}/measurements",
+    "/open_api/measurements", "/open_api/components", "/open_api/components/{formula}", "/open_api/organisations",
+    "/airrohr/v1/filter/{filters:path}", "/airrohr/v1/sensor/{number}", "/airrohr/v1/sensor/{number}/",
+    "/ogc", "/ogc/", "/ogc/api", "/ogc/conformance", "/ogc/collections", "/ogc/collections/{name}", "/wms",
     "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
 }  # fmt: skip
 CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "ZakenSettings", "NotificatiesSettings",
@@ -185,6 +191,9 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
     event = (await api.get(f"/api/v1/events/{alert.event_id}")).json()
     check_document(event, alert)
     check_document((await api.get("/api/v1/events")).json()["items"][0], alert)
+    feature = (await api.get(f"/ogc/collections/events/items/{alert.event_id}")).json()
+    check_document(feature["properties"], alert)
+    check_document((await api.get("/ogc/collections/events/items")).json()["features"][0]["properties"], alert)
     plume = (await api.get(f"/api/v1/plumes/{alert.plume}")).json()
     check_document(plume["events"][0], alert)
     check_document(plume, alert, ("severity", "confidence", "onset", "end", "detected_at", "revision"))

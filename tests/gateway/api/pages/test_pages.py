@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from urllib.parse import urljoin
 
 import pytest
@@ -100,8 +101,9 @@ async def test_the_page_for_developers_lists_every_address_of_the_api_with_a_cal
             for method in operations:
                 assert f"<code>{method.upper()} {path}</code>" in page
     root = document["servers"][0]["url"].rstrip("/")
-    links = re.findall(rf'<a href="{re.escape(root)}([^"]+)" rel="nofollow"', page)
+    links = list(map(unescape, re.findall(rf'<a href="{re.escape(root)}([^"]+)" rel="nofollow"', page)))
     assert "/api/v1/stations/wijk-aan-zee" in links
+    assert {link.split("/")[1].partition("?")[0] for link in links} >= {"sta", "ogc", "open_api", "airrohr", "wms"}
     for link in links:
         assert (await api.get(link)).status_code == 200, link
 

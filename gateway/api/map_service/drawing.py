@@ -1,0 +1,105 @@
+"""Pictures of a Web Map Service: stations as circles with the colour of their class and the value as text. Pure.
+
+The colours and classes are those of the page's map. A station without a recent valid value is grey.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+
+from PIL import Image, ImageDraw, ImageFont
+
+from gateway.api.map_service.parameters import MapRequest
+from gateway.model.properties import PROPERTIES
+
+Colour = tuple[int, int, int]
+RADIUS = 11  # pixels
+_CLASSES: Sequence[Colour] = (
+    (0xCF, 0xE8, 0xD5), (0xF3, 0xE7, 0xA1), (0xF2, 0xC4, 0x6D), (0xE5, 0x8A, 0x4E), (0xC2, 0x45, 0x3A),
+    (0x6D, 0x1F, 0x4B),
+)  # fmt: skip
+_NO_VALUE: Colour = (0xC9, 0xCE, 0xCB)
+_DARK, _LIGHT = (0x14, 0x20, 0x1A), (0xFF, 0xFF, 0xFF)
+_FIRST_LIGHT_TEXT = 4  # class from which text is white
+_LINE, _LEGEND_WIDTH = 22, 190
+
+
+@dataclass(frozen=True, kw_only=True)
+class StationMark:
+    """A station in a picture: its position in degrees, and its value, None without one."""
+
+    station: str
+    name: str
+    longitude: float
+    latitude: float
+    observed_property: str
+    value: float | None
+    observed_at: str | None
+
+
+def list_layers() -> list[str]:
+    """The layers: properties that the map has colours for."""
+    return [row.id for row in PROPERTIES.values() if row.colour_steps is not None]
+
+
+def find_class(observed_property: str, value: float) -> int:
+    """The class of a value: how many steps of the scale it reaches."""
+    return sum(value >= step for step in PROPERTIES[observed_property].colour_steps or ())
+
+
+def draw_map(wanted: MapRequest, marks: Sequence[StationMark]) -> bytes:
+    """The picture as PNG."""
+    background = (255, 255, 255, 0) if wanted.background is None else (*wanted.background, 255)
+    picture = Image.new("RGBA", (wanted.width, wanted.height), background)
+    for mark in marks:
+        x, y = wanted.locate(mark.longitude, mark.latitude)
+        if -RADIUS <= x <= wanted.width + RADIUS and -RADIUS <= y <= wanted.height + RADIUS:
+            level = None if mark.value is None else find_class(mark.observed_property, mark.value)
+            symbol = _draw_symbol(level, "" if mark.value is None else format_value(mark.value))
+            picture.paste(symbol, (round(x) - RADIUS - 1, round(y) - RADIUS - 1), symbol)
+    return _encode(picture)
+
+
+def format_value(value: float) -> str:
+    """The text in a circle: with a decimal below ten."""
+    return f"{value:.1f}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def draw_legend(observed_property: str) -> bytes:
+    """The classes of a layer with their colours as PNG."""
+    row = PROPERTIES[observed_property]
+    starts = [0.0, *(row.colour_steps or ())]
+    texts = [f"{a:g} - {b:g}" for a, b in pairwise(starts)] + [f"> {starts[-1]:g}", "no value"]
+    picture = Image.new("RGBA", (_LEGEND_WIDTH, _LINE * (len(texts) + 1)), (255, 255, 255, 255))
+    pen = ImageDraw.Draw(picture)
+    pen.text((6, 5), f"{row.names_in_text['en']}, {row.unit}, mean of 1 min", font=_font(11), fill=_DARK)
+    for line, (text, colour) in enumerate(zip(texts, [*_CLASSES, _NO_VALUE], strict=True), start=1):
+        pen.ellipse((6, line * _LINE + 3, 22, line * _LINE + 19), fill=colour, outline=_DARK)
+        pen.text((30, line * _LINE + 4), text, font=_font(12), fill=_DARK)
+    return _encode(picture)
+
+
+@lru_cache(maxsize=2_000)
+def _draw_symbol(level: int | None, text: str) -> Image.Image:
+    """The circle of a class with its text: of thousands of stations many have the same."""
+    size = 2 * RADIUS + 3
+    symbol = Image.new("RGBA", (size, size), (255, 255, 255, 0))
+    pen = ImageDraw.Draw(symbol)
+    pen.ellipse((1, 1, size - 2, size - 2), fill=_NO_VALUE if level is None else _CLASSES[level], outline=_DARK)
+    if level is not None:
+        fill = _LIGHT if level >= _FIRST_LIGHT_TEXT else _DARK
+        pen.text((size / 2, size / 2), text, font=_font(10), fill=fill, anchor="mm")
+    return symbol
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
+
+
+def _encode(picture: Image.Image) -> bytes:
+    output = io.BytesIO()
+    picture.save(output, "PNG", compress_level=1)
+    return output.getvalue()
