@@ -229,7 +229,7 @@ async def _open_snapshot(service: Service) -> AsyncIterator[_SnapshotReader]:
 
 
 def describe_next_start(entity: EntityType, options: QueryOptions, rows: Rows, skip: int) -> str:
-    """Where the next page begins: observations in order of time after the last one, so that no page costs more."""
+    """The start of the next page: after the last observation in order of time, so that no page costs more."""
     if not is_by_time(entity, options):
         return f"$skip={skip}"
     last = rows[-1]["observed_at"], rows[-1]["datastream_id"]
