@@ -134,8 +134,8 @@ async def list_items(
             "features": features,
         }
 
-    response = await respond_cached(request, make, max_age=_MAX_AGE[name], media=_GEOJSON)
-    return _name_crs(response, wanted.projection)
+    headers = {"Content-Crs": f"<{wanted.projection.uri}>"}
+    return await respond_cached(request, make, max_age=_MAX_AGE[name], media=_GEOJSON, headers=headers)
 
 
 @router.get("/collections/{name}/items/{feature_id}")
@@ -159,8 +159,8 @@ async def get_item(
         ]
         return {**feature, "links": links}
 
-    response = await respond_cached(request, make, max_age=_MAX_AGE[name], media=_GEOJSON)
-    return _name_crs(response, projection)
+    headers = {"Content-Crs": f"<{projection.uri}>"}
+    return await respond_cached(request, make, max_age=_MAX_AGE[name], media=_GEOJSON, headers=headers)
 
 
 def _find_collection(name: str) -> Collection:
@@ -199,11 +199,6 @@ def _project(feature: Feature, projection: Projection) -> Feature:
         return feature
     longitude, latitude = feature["geometry"]["coordinates"]
     return {**feature, "geometry": {"type": "Point", "coordinates": projection.write(longitude, latitude)}}
-
-
-def _name_crs(response: Response, projection: Projection) -> Response:
-    response.headers["Content-Crs"] = f"<{projection.uri}>"
-    return response
 
 
 def _check_format(f: str | None) -> None:

@@ -9,8 +9,8 @@ import gzip
 import time
 import zlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -124,11 +124,12 @@ RequestKey = tuple[str, bytes, str | None]  # path, query string as received, Ac
 
 @dataclass(frozen=True, kw_only=True)
 class IndexEntry:
-    """Cache key, freshness in seconds and media type of the response to a request."""
+    """Cache key, freshness in seconds, media type and further headers of the response to a request."""
 
     key: str
     max_age: float
     media: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class RequestIndex:

@@ -23,7 +23,9 @@ class CacheMiddleware:
             entry = state.request_index.get(request)
             body = entry and state.cache.find_fresh(entry.key, entry.max_age)
             if entry and body:
-                response = await respond_compressed(request, body, max_age=entry.max_age, media=entry.media)
+                response = await respond_compressed(
+                    request, body, max_age=entry.max_age, media=entry.media, headers=entry.headers
+                )
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -1,9 +1,10 @@
 """Turns documents into responses: cached, gzipped, and with an ETag so that clients need not download them again."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
+from types import MappingProxyType
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -16,6 +17,7 @@ from gateway.export.selection import TableFormat
 from gateway.export.tables import DIALECTS
 
 _MIN_GZIP_BYTES = 1_000
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 MakeDocument = Callable[[], Awaitable[object]]
 
@@ -27,8 +29,12 @@ async def respond_cached(
     max_age: float = 1.0,
     media: str = "application/json",
     modified_field: str | None = None,
+    headers: Mapping[str, str] = _NO_HEADERS,
 ) -> Response:
-    """The document of `make` as JSON, or 304. `modified_field`: the time of change, for Last-Modified."""
+    """The document of `make` as JSON, or 304. `modified_field`: the time of change, for Last-Modified.
+
+    `headers` stand in every response to this request, from the cache too.
+    """
 
     async def encode_body() -> Body:
         document = await make()
@@ -37,8 +43,8 @@ async def respond_cached(
 
     key = cache_key(request)
     body = await request.app.state.cache.get(key, max_age, encode_body)
-    request.app.state.request_index.add(request, IndexEntry(key=key, max_age=max_age, media=media))
-    return await respond_compressed(request, body, max_age=max_age, media=media)
+    request.app.state.request_index.add(request, IndexEntry(key=key, max_age=max_age, media=media, headers=headers))
+    return await respond_compressed(request, body, max_age=max_age, media=media, headers=headers)
 
 
 def cache_key(request: Request) -> str:
@@ -46,16 +52,21 @@ def cache_key(request: Request) -> str:
     return f"{request.url.path}?{sorted(request.query_params.multi_items())}"
 
 
-async def respond_compressed(request: Request, body: Body, *, max_age: float, media: str) -> Response:
+async def respond_compressed(
+    request: Request, body: Body, *, max_age: float, media: str, headers: Mapping[str, str] = _NO_HEADERS
+) -> Response:
     """The same as `respond`, but a large body is gzipped in a thread."""
     if _accepts_gzip(request) and not _has_current_copy(request, body):
         await body.compress()
-    return respond(request, body, max_age=max_age, media=media)
+    return respond(request, body, max_age=max_age, media=media, headers=headers)
 
 
-def respond(request: Request, body: Body, *, max_age: float, media: str) -> Response:
+def respond(
+    request: Request, body: Body, *, max_age: float, media: str, headers: Mapping[str, str] = _NO_HEADERS
+) -> Response:
     """The body as a response to this request, gzipped if the client accepts it; 304 if the client has it."""
     headers = {
+        **headers,
         "ETag": body.etag,
         "Cache-Control": f"public, max-age={max(0, round(max_age))}",
         "Vary": "Accept, Accept-Encoding",

@@ -4,10 +4,11 @@ The colours and classes are those of the page's map. A station without a recent 
 """
 
 import io
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -26,8 +27,7 @@ _FIRST_LIGHT_TEXT = 4  # class from which text is white
 _LINE, _LEGEND_WIDTH = 22, 190
 
 
-@dataclass(frozen=True, kw_only=True)
-class StationMark:
+class StationMark(NamedTuple):
     """A station in a picture: its position in degrees, and its value, None without one."""
 
     station: str
@@ -46,7 +46,7 @@ def list_layers() -> list[str]:
 
 def find_class(observed_property: str, value: float) -> int:
     """The class of a value: how many steps of the scale it reaches."""
-    return sum(value >= step for step in PROPERTIES[observed_property].colour_steps or ())
+    return bisect_right(PROPERTIES[observed_property].colour_steps or (), value)
 
 
 def draw_map(wanted: MapRequest, marks: Sequence[StationMark]) -> bytes:

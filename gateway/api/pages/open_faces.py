@@ -104,7 +104,7 @@ async def fetch_examples(request: Request, cache: TtlCache, calls: Sequence[Face
     """The calls with the answers that they get now. `root`: address of the site."""
 
     async def make() -> list[FaceExample]:
-        transport = httpx.ASGITransport(app=request.app)
+        transport = httpx.ASGITransport(app=request.app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=root, timeout=_TIMEOUT) as client:
             return await asyncio.gather(*(_fetch(client, call, root) for call in calls))
 

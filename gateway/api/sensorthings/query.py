@@ -138,7 +138,7 @@ class ResultFormat(StrEnum):
 
 
 class ReadingPosition(_Node, frozen=True):
-    """Where a page of observations ended: its last time and datastream, and how many rows with both were shown."""
+    """The end of a page of observations: its last time and datastream, and the number of shown rows with both."""
 
     at: datetime
     datastream: int

@@ -38,7 +38,8 @@ SELECT d.id, s.number AS station_number, p.number AS property_number, s.name || 
        (SELECT o.observed_at FROM observation o WHERE o.datastream_id = d.id AND valid_value(o.value, o.flags) IS NOT NULL
         ORDER BY o.observed_at DESC LIMIT 1) AS phenomenon_end,
        jsonb_build_object('node', d.node_id, 'station', s.id, 'observedProperty', p.id, 'averaging', 'raw',
-                          'isCorrected', false) AS properties
+                          'isCorrected', false, 'allReadings',
+                          %(root)s::text || '/api/v1/datastreams/' || d.id || '/observations?averaging=raw') AS properties
 FROM datastream d JOIN station s ON s.id = d.station_id JOIN observed_property p ON p.id = d.property_id
 
 -- name: sensor

@@ -19,7 +19,7 @@ from psycopg.rows import class_row, dict_row
 from gateway.api.data.database import Database
 from gateway.api.sensorthings.errors import BadQueryError, MissingError, TooSlowError
 from gateway.api.sensorthings.links import build_nested_link, build_next_link
-from gateway.api.sensorthings.model import OBSERVATION, EntityType, Model, Navigation
+from gateway.api.sensorthings.model import EntityType, Model, Navigation
 from gateway.api.sensorthings.option_parser import format_position
 from gateway.api.sensorthings.path_parser import Resource
 from gateway.api.sensorthings.query import DEFAULT_TOP, MAX_ROWS, Expand, QueryOptions, ReadingPosition
@@ -34,6 +34,7 @@ from gateway.api.sensorthings.sql_builder import (
     build_page,
     constrain_id,
     is_by_time,
+    list_columns,
 )
 
 _EXPANDED_TOP = 1_000  # clients such as QGIS do not follow links inside of an entity
@@ -145,7 +146,7 @@ class _SnapshotReader:
             raise BadQueryError(
                 f"$expand: the answer would hold more than {_MAX_ENTITIES} entities; use a smaller $top"
             )
-        batches = await self._fetch_batches(rows) if entity.relation == OBSERVATION else {}
+        batches = await self._fetch_batches(rows) if "batch_id" in list_columns(entity, options.select) else {}
         expanded = [(expand, await self._expand(entity, expand, rows)) for expand in options.expand]
         renderer = EntityRenderer(service.dialect, service.root, entity, options.select)
         documents = []
@@ -228,7 +229,7 @@ async def _open_snapshot(service: Service) -> AsyncIterator[_SnapshotReader]:
 
 
 def describe_next_start(entity: EntityType, options: QueryOptions, rows: Rows, skip: int) -> str:
-    """Where the next page begins: observations in order of time after the last one, so that no page costs more."""
+    """The start of the next page: after the last observation in order of time, so that no page costs more."""
     if not is_by_time(entity, options):
         return f"$skip={skip}"
     last = rows[-1]["observed_at"], rows[-1]["datastream_id"]

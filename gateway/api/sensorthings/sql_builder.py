@@ -244,7 +244,8 @@ class _Builder:
         if scope.outer is None:
             return SQL(", ").join([*parts, scope.column("id")])
         if not is_single:
-            parts.append(scope.column("datastream_id"))
+            # of the outer relation: its index has this order, so that a page ends with the first datastreams
+            parts.append(SQL("{}.datastream_id").format(Identifier(scope.outer)))
         ends = [scope.column("observed_at") + SQL(" DESC"), scope.column("batch_id"), scope.column("result")]
         return SQL(", ").join([*parts, *ends])
 

@@ -31,7 +31,7 @@ async def ingest_hours(dsn, now):
         seq = 0
         for hour in range(5):
             start = first + timedelta(hours=hour)
-            minutes = [m for m in range(60) if start + timedelta(minutes=m) <= now]
+            minutes = [m for m in range(60) if start + timedelta(minutes=m) < now - timedelta(minutes=2)]
             if hour == 2 and number == 0:
                 minutes = minutes[::2]
             if not minutes:

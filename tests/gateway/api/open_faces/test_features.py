@@ -71,8 +71,9 @@ async def test_a_station_is_that_of_the_api_and_an_hour_too(town):
 @pytest.mark.parametrize("projection", [CRS84, WGS84, RD, MERCATOR], ids=lambda projection: projection.code)
 async def test_every_coordinate_system_of_answers_and_boxes(town, projection):
     path = f"/ogc/collections/stations/items?crs={projection.uri}"
-    response = await town.get(path)
-    assert response.headers["content-crs"] == f"<{projection.uri}>"
+    for _ in range(2):  # computed, then from the cache
+        response = await town.get(path)
+        assert response.headers["content-crs"] == f"<{projection.uri}>"
     positions = {f["id"]: f["geometry"]["coordinates"] for f in response.json()["features"]}
     x, y = projection.write(4.594, 52.494)
     assert positions["wijk-aan-zee"] == [x, y]

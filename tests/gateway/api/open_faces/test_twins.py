@@ -1,4 +1,4 @@
-"""The twins of Luchtmeetnet and Sensor.Community: their forms, and that they say what `/api/v1` says."""
+"""The twins of Luchtmeetnet and Sensor.Community: their forms, with the values of `/api/v1`."""
 
 from datetime import timedelta
 

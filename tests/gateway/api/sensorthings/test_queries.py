@@ -27,7 +27,7 @@ from tests.gateway.api.sensorthings.naive import World
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-# What can be asked of each set: conditions of every kind of property and function, over navigations in both directions.
+# Questions about each set: conditions of every kind of property and function, over navigations in both directions.
 CONDITIONS = {
     "Things": [
         "id gt 1", "id in (1,3)", "name eq 'Dordrecht'", "name ne 'Dordrecht'", "name lt 'Dordrecht'",
@@ -169,7 +169,7 @@ async def test_every_condition_and_its_negation(service, world, set_name):
         for expression in (parse_filter(text), Not(parse_filter(text))):
             await check(service, world, set_name, QueryOptions(filter=expression, count=True))
             sizes.add(world.select(set_name, QueryOptions(filter=expression))[1])
-    assert len(sizes) > 1  # they tell entities apart
+    assert len(sizes) > 1  # they distinguish entities
 
 
 @pytest.mark.parametrize("set_name", ORDERS)
