@@ -1,6 +1,6 @@
 """The batches of a detection file: all that a log has between two leaves, each signed by its node.
 
-The file is read twice: once to verify every leaf, then to run the detector. In memory are 32 bytes per leaf.
+The file is read twice: once to verify every leaf, then to run the detector. In memory is the hash of each leaf.
 """
 
 from array import array
