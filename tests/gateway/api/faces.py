@@ -263,7 +263,7 @@ WITHOUT_VALUES = {
             "/inspector/calendar", "/inspector/duty",
             "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
-            "/verify", "/developers", "/guide", "/guide/{topic}", "/reports",
+            "/verify", "/developers", "/guide", "/guide/{topic}", "/own-sensor", "/reports",
         )
     },
     **{
