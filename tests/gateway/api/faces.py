@@ -215,6 +215,7 @@ WITHOUT_VALUES = {
     "/api/v1/operator/storage": "staff only: sizes",
     "/api/v1/operator/checks": "staff only: findings",
     "/api/v1/operator/audit": "staff only: acts",
+    "/api/v1/operator/guests": "staff only: owners of sensors",
     "/api/v1/silences": "staff only",
     "/api/v1/silences/{id}": "staff only",
     "/api/v1/events/{id}/acknowledgements": "staff only",
@@ -263,7 +264,7 @@ WITHOUT_VALUES = {
             "/inspector/calendar", "/inspector/duty",
             "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
-            "/verify", "/developers", "/guide", "/guide/{topic}", "/own-sensor", "/reports",
+            "/operator/guests", "/verify", "/developers", "/guide", "/guide/{topic}", "/own-sensor", "/reports",
         )
     },
     **{
