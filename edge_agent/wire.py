@@ -50,6 +50,7 @@ PROPERTY = r"^[a-z][a-z0-9_]{0,31}$"
 INCARNATION = r"^[a-z2-7]{12}$"  # 60 random bits in base32
 BOOT = r"^[!-~]{1,64}$"
 DIGEST = r"^[0-9a-f]{32}$"  # the first 16 bytes of SHA-256 in hexadecimal
+TOPIC_PREFIX = "pw/v1/"  # of the topics of nodes
 GUEST_PREFIX = "guest-"  # of the ids of guest nodes and their stations, and of no others
 
 Name = Annotated[str, Meta(pattern=NAME)]

@@ -10,6 +10,7 @@ from psycopg.rows import class_row, scalar_row
 from alerting.errors import one_line
 from gateway.doctor.finding import Finding, FindingFactory
 from gateway.errors import StartError
+from gateway.guests.inbox import QUERIES as GUEST_QUERIES
 from gateway.model.clock_doubt import describe_clock_error
 from gateway.store.connection import QUERIES, connect
 from gateway.store.migrate import SchemaError, find_pending, load_migrations, select_for_server
@@ -46,6 +47,7 @@ def check_database(dsn: str) -> Iterator[Finding]:
             yield from _check_timescale(connection)
             yield from _check_node_clocks(connection)
             yield from _check_copies(connection)
+            yield from _check_guests(connection)
         except psycopg.Error as error:
             yield finding.fault(f"the database answers with an error ({one_line(error)})", "see its log")
 
@@ -140,3 +142,24 @@ def _check_copies(connection: psycopg.Connection) -> Iterator[Finding]:
         )
     if not copies:
         yield finding.ok("no node runs twice")
+
+
+class _DelayedMessages(Struct, frozen=True, kw_only=True):
+    messages: int
+    since: datetime | None
+
+
+def _check_guests(connection: psycopg.Connection) -> Iterator[Finding]:
+    """Name messages of guests that wait: a gateway without the notary's key leaves them in the inbox."""
+    finding = FindingFactory("guests")
+    if not connection.cursor(row_factory=scalar_row).execute(GUEST_QUERIES["has_inbox"]).fetchone():
+        return  # an older schema, which is reported already
+    cursor = connection.cursor(row_factory=class_row(_DelayedMessages))
+    delayed = cursor.execute(GUEST_QUERIES["select_delayed_messages"]).fetchone()
+    if delayed is not None and delayed.since is not None:
+        yield finding.fault(
+            f"{delayed.messages} messages of guests wait since {delayed.since:%Y-%m-%d %H:%M}Z",
+            "set [ingest] notary_key_file at the gateway of their area, and see that it runs",
+        )
+    else:
+        yield finding.ok("no message of a guest waits")

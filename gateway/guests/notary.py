@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from edge_agent.wire import Signer, Topic, TopicKind
+from edge_agent.wire import TOPIC_PREFIX, Signer, Topic, TopicKind
 from gateway.decoding.decode import Payload, RejectedPayload
 from gateway.decoding.rejection import RejectionReason
 from gateway.guests.batch import PRIVATE_FORMATS, build_batch, sign_batch
@@ -63,9 +63,8 @@ class WaitingMessage(Struct, frozen=True, kw_only=True):
 
     def build_rejection(self, detail: str) -> RejectedPayload:
         """Return the message for quarantine; its topic names area and node, as those of nodes do."""
-        payload = Payload(
-            topic=f"pw/v1/{self.area}/{self.node}/foreign", body=bytes(self.body), received_at=self.received_at
-        )
+        topic = f"{TOPIC_PREFIX}{self.area}/{self.node}/foreign"
+        payload = Payload(topic=topic, body=bytes(self.body), received_at=self.received_at)
         return RejectedPayload(payload=payload, reason=RejectionReason.MALFORMED, detail=detail)
 
 

@@ -19,7 +19,6 @@ from gateway.guests.reception import ReceptionReason, judge_message
 from gateway.mqtt.packets import Message
 
 _LOG = get_logger("gateway.guests")
-OWN_TOPICS = "pw/v1/"  # of nodes; every other message is of a guest
 
 
 class GuestPublications:

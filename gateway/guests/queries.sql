@@ -56,3 +56,10 @@ DELETE FROM guest_message WHERE id = ANY(%(ids)s)
 -- name: delete_expired_keys
 -- Keys by which repetitions are known, a minute after they expired.
 DELETE FROM guest_seen WHERE repeat_until < now() - interval '1 minute'
+
+-- name: has_inbox
+SELECT to_regclass('guest_message') IS NOT NULL
+
+-- name: select_delayed_messages
+-- Messages that the notary has not taken for ten minutes.
+SELECT count(*) AS messages, min(received_at) AS since FROM guest_message WHERE received_at < now() - interval '10 minutes'

@@ -16,11 +16,11 @@ from typing import NoReturn
 import psycopg
 
 from alerting.log import get_logger
-from edge_agent.wire import DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
+from edge_agent.wire import TOPIC_PREFIX, DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
 from gateway.decoding.signature import make_sign_function
 from gateway.guests.notary import GuestNotary
-from gateway.guests.publications import OWN_TOPICS, GuestPublications
+from gateway.guests.publications import GuestPublications
 from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
 from gateway.ingest.desired_config import DesiredConfigTracker
 from gateway.ingest.micro_batch import MicroBatch, split_messages
@@ -93,10 +93,10 @@ class IngestSession:
 
     async def _store_publications(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Commit what guests published to their inbox; return the messages of nodes."""
-        if self._publications is None or all(message.topic.startswith(OWN_TOPICS) for message in messages):
+        if self._publications is None or all(message.topic.startswith(TOPIC_PREFIX) for message in messages):
             return messages
-        await self._publications.store(message for message in messages if not message.topic.startswith(OWN_TOPICS))
-        return [message for message in messages if message.topic.startswith(OWN_TOPICS)]
+        await self._publications.store(message for message in messages if not message.topic.startswith(TOPIC_PREFIX))
+        return [message for message in messages if message.topic.startswith(TOPIC_PREFIX)]
 
     async def _commit_micro_batches(self, tasks: asyncio.TaskGroup) -> NoReturn:
         """Commit one micro-batch after the other and publish its results in the background; idle: maintenance."""

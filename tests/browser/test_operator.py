@@ -25,7 +25,7 @@ HEALTH = {
 }  # fmt: skip
 STATUS = {"version": "0.1.0", "configuration": "f3a9c2", "remote": {"version": 2}}
 PAGES = ("operator", "operator/nodes/ijm-001", "operator/enrol", "operator/quarantine", "operator/storage",
-         "operator/checks", "operator/audit")  # fmt: skip
+         "operator/checks", "operator/audit", "operator/guests")  # fmt: skip
 
 
 @pytest_asyncio.fixture(loop_scope="session")

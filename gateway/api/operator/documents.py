@@ -10,6 +10,7 @@ from gateway.api.schemas.schema import format_instants, format_optional_instant
 from gateway.model.timestamps import format_instant
 from gateway.operator.audit import AuditedAct
 from gateway.operator.fleet import FleetNode, NodeCapture
+from gateway.operator.guests import GuestListing
 from gateway.operator.quarantine import QuarantinedPayload, QuarantineEntry
 from gateway.operator.sentences import describe_remark
 from gateway.operator.storage import Storage
@@ -98,6 +99,32 @@ def build_storage(storage: Storage) -> schemas.StorageReport:
         days_left=storage.days_left,
         tables=[schemas.TableSize(name=row.name, bytes=row.bytes) for row in storage.relations],
         disks=[schemas.DiskSpace(path=disk.path, free=disk.free, total=disk.total) for disk in storage.disks],
+    )
+
+
+def build_guests(rows: Iterable[GuestListing]) -> schemas.OperatorGuests:
+    """The document of the guests."""
+    return schemas.OperatorGuests(
+        items=[
+            schemas.OperatorGuest(
+                id=row.node,
+                area=row.area,
+                name=row.name,
+                format=row.format,
+                sender=row.sender,
+                topic=row.topic,
+                poll_url=row.poll_url,
+                owner=row.owner,
+                consent_on=row.consent_on.isoformat(),
+                consent_text=row.consent_text,
+                enrolled_at=format_instant(row.enrolled_at),
+                revoked_at=format_optional_instant(row.revoked_at),
+                last_seen=format_optional_instant(row.last_seen),
+                waiting=row.waiting,
+                refused=row.quarantined,
+            )
+            for row in rows
+        ]
     )
 
 

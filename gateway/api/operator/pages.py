@@ -1,4 +1,4 @@
-"""`/operator`: the fleet, one page per node, the quarantine, storage, checks and the audit log.
+"""`/operator`: the fleet, one page per node, the quarantine, guests, storage, checks and the audit log.
 
 Plain pages and forms, so that they work without JavaScript and on a telephone. The work is in `gateway.operator`.
 """
@@ -16,7 +16,7 @@ from gateway.api.operator.enrolment import read_label
 from gateway.api.operator.page_frame import answer_page, redirect, render_page
 from gateway.api.pages.renderer import ViewDependency
 from gateway.decoding.rejection import RejectionReason
-from gateway.operator import audit, quarantine
+from gateway.operator import audit, guests, quarantine
 
 router = APIRouter()
 _MAX_PAYLOADS, _MAX_ACTS, _NODE_ACTS = 100, 200, 20
@@ -136,6 +136,16 @@ async def show_checks(view: ViewDependency) -> Response:
             heads=log_heads.read(view.latest_values.registry.areas),
             certificates=certificates,
         )
+
+    return await answer_page(view, make)
+
+
+@router.get("/operator/guests")
+async def show_guests(view: ViewDependency) -> Response:
+    """Sensors of others, with their owners and what the owners agreed to."""
+
+    async def make() -> Response:
+        return render_page(view, "guests.html", guests=await service.read(view.request, guests.list_guests))
 
     return await answer_page(view, make)
 

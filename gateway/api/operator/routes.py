@@ -15,7 +15,7 @@ from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.operator import documents, service
 from gateway.api.schemas import operator as schemas
 from gateway.decoding.rejection import RejectionReason
-from gateway.operator import audit, quarantine
+from gateway.operator import audit, guests, quarantine
 
 T = TypeVar("T")
 SECURITY: dict[str, Any] = {"security": [{"key": []}, {"session": []}]}
@@ -111,6 +111,13 @@ async def list_audit(
     """Newest first; `node`: only about this node."""
     entries = await service.read(request, lambda connection, actor: audit.list_acts(connection, actor, limit, node))
     return respond_json(documents.build_audit(entries))
+
+
+@router.get("/guests", summary="Sensors of others, with their owners", responses=describe(schemas.OperatorGuests),
+            openapi_extra=SECURITY)  # fmt: skip
+async def list_guests(request: Request) -> Response:
+    """Tokens are in no answer; `piekwacht guest` makes them."""
+    return respond_json(documents.build_guests(await service.read(request, guests.list_guests)))
 
 
 async def read_body(request: Request, schema_type: type[T], action: str, object_: str) -> T:

@@ -173,6 +173,32 @@ class AuditRecords(Schema, frozen=True, kw_only=True):
     items: list[AuditRecord]
 
 
+class OperatorGuest(Schema, frozen=True, kw_only=True):
+    """A sensor of somebody else. `waiting`: its messages that are no readings yet; `refused`: those in quarantine."""
+
+    id: Annotated[str, Meta(examples=["guest-duinweg"])]
+    area: Id
+    name: str
+    format: Annotated[str, Meta(examples=["airrohr"])]
+    sender: Annotated[str, Meta(examples=["esp8266-12345"])]
+    topic: str | None
+    poll_url: str | None
+    owner: str
+    consent_on: Annotated[str, Meta(examples=["2026-11-29"])]
+    consent_text: Annotated[str, Meta(examples=["2026-1"])]
+    enrolled_at: Instant
+    revoked_at: Instant | None
+    last_seen: Instant | None
+    waiting: int
+    refused: int
+
+
+class OperatorGuests(Schema, frozen=True, kw_only=True):
+    """The guests of the operator's areas, by id."""
+
+    items: list[OperatorGuest]
+
+
 Revision = Annotated[
     int | None, Meta(description="`revision` of the node as you saw it; null: not checked", examples=[3])
 ]
@@ -306,6 +332,7 @@ class AppliedFit(Schema, frozen=True, kw_only=True):
 
 SCHEMA_TYPES = (
     OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, NewNode, StorageReport,
+    OperatorGuests,
     CheckFindings, AuditRecords, NewMaintenance, AnnouncedMaintenance, NewSensorChange, SensorChangeResult, NewFit, Fit,
     NewCalibration, AppliedFit, NodeChange, RenewedCertificate, NewConfiguration, SentConfiguration, NodeRevocation,
 )  # fmt: skip

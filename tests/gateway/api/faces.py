@@ -292,6 +292,7 @@ WITHOUT_VALUES = {
     "/api/v1/operator/storage": "staff only: sizes",
     "/api/v1/operator/checks": "staff only: findings",
     "/api/v1/operator/audit": "staff only: acts",
+    "/api/v1/operator/guests": "staff only: owners of sensors",
     "/api/v1/silences": "staff only",
     "/api/v1/silences/{id}": "staff only",
     "/api/v1/events/{id}/acknowledgements": "staff only",
@@ -345,7 +346,7 @@ WITHOUT_VALUES = {
             "/operator/nodes/{id}/renew", "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure",
             "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
-            "/verify", "/developers", "/guide", "/guide/{topic}", "/reports",
+            "/operator/guests", "/verify", "/developers", "/guide", "/guide/{topic}", "/own-sensor", "/reports",
         )
     },
     **{

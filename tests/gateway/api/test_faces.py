@@ -86,7 +86,7 @@ NO_FACES = {
     "/waarschuw-mij/beheren/{token}", "/waarschuw-mij/beheren/{token}/gegevens.json", "/waarschuw-mij/stoppen/{token}",
     "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/nodes/{id}/renew",
     "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure", "/operator/enrol", "/operator/quarantine",
-    "/operator/quarantine/{number}",
+    "/operator/quarantine/{number}", "/own-sensor", "/operator/guests", "/api/v1/operator/guests",
     "/operator/storage", "/operator/checks", "/operator/audit", "/api/v1/operator/nodes", "/api/v1/operator/nodes/{id}",
     "/api/v1/operator/quarantine", "/api/v1/operator/quarantine/{id}", "/api/v1/operator/storage",
     "/api/v1/operator/checks", "/api/v1/operator/audit",

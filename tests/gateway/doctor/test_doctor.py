@@ -332,7 +332,7 @@ def test_a_whole_installation_has_no_fault_until_its_broker_stops(installation, 
     result = subprocess.run(command, capture_output=True, text=True)
     findings = json.loads(result.stdout)
     assert result.returncode == 0, [finding for finding in findings if finding["level"] == "fault"]
-    assert {finding["check"] for finding in findings} == {*build_checks(), "schema", "timescale", "nodes"}
+    assert {finding["check"] for finding in findings} == {*build_checks(), "schema", "timescale", "nodes", "guests"}
     mosquitto.stop()
     wait_until_connected(installation, connected=False)
     assert main(["doctor", "--config", str(installation), "--quiet"]) == 1

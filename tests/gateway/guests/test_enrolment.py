@@ -8,6 +8,7 @@ import pytest
 from msgspec import structs
 
 from edge_agent.wire import is_guest
+from gateway.doctor.database import check_database
 from gateway.errors import GatewayError
 from gateway.guests.publications import find_filter_problem, matches_filter
 from gateway.guests.reception import normalize_sender
@@ -95,6 +96,20 @@ def test_filters_match_as_the_broker_does(topic_filter, topic, expected):
 @pytest.mark.parametrize("topic_filter", ["", "#", "+/a", "pw/v1/#", "$SYS/#", "a/#/b", "a/b+", "a\0b"])
 def test_a_filter_that_could_hold_messages_of_nodes_is_refused(topic_filter):
     assert find_filter_problem(topic_filter)
+
+
+def test_doctor_names_messages_that_no_notary_takes(database, node):
+    guest = enrol_guest(database)
+    insert = """INSERT INTO guest_message (node_id, received_at, topic, headers, body)
+                VALUES (%s, now() - %s * interval '1 minute', '', '{}', '')"""
+    fetch(database, insert, guest.node, 1)
+    assert [item.message for item in check_database(database) if item.check == "guests"] == [
+        "no message of a guest waits"
+    ]
+    fetch(database, insert, guest.node, 11)
+    (finding,) = [item for item in check_database(database) if item.check == "guests"]
+    assert finding.message.startswith("1 messages of guests wait since ")
+    assert "notary_key_file" in finding.remedy
 
 
 def test_devices_are_compared_in_one_writing():

@@ -9,6 +9,7 @@ from edge_agent.wire import Flag, Signer
 from gateway.operator.tools import CheckResult, OperatorTools, StorageFolder
 from tests.gateway.api.conftest import running_api
 from tests.gateway.enrolled_node import EnrolledNode, enrol_node
+from tests.gateway.guests.enrolled_guest import enrol_guest
 
 
 def store_hours(dsn, node, hours, *, flagged=0, existed=timedelta(days=30)):
@@ -71,6 +72,20 @@ async def test_a_node_that_nobody_heard_or_that_sends_nonsense_is_listed_all_the
         assert node_document["spoolBatches"] is None
         page = await api.get("/operator/nodes/ijm-001", headers=keys["carla"])
         assert page.status_code == 200
+
+
+async def test_guests_are_listed_with_their_owners_for_operators_of_their_area_alone(api, database, node, keys):
+    guest = enrol_guest(database)
+    (item,) = (await api.get("/api/v1/operator/guests", headers=keys["carla"])).json()["items"]
+    assert (item["id"], item["owner"], item["consentOn"]) == (guest.node, "Jan de Vries", "2026-11-01")
+    page = await api.get("/nl/operator/guests", headers=keys["carla"])
+    assert page.status_code == 200
+    assert "Jan de Vries, op 2026-11-01, met tekst 2026-1" in page.text
+    assert guest.token not in page.text + str(item)
+    assert (await api.get("/api/v1/operator/guests", headers=keys["bob"])).json()["items"] == []
+    assert "Jan de Vries" not in (await api.get("/nl/operator/guests", headers=keys["bob"])).text
+    for name in ("anna", "dirk"):
+        assert (await api.get("/api/v1/operator/guests", headers=keys[name])).status_code == 403
 
 
 async def test_an_operator_sees_the_nodes_of_own_areas_only(api, database, node, keys):
