@@ -17,7 +17,7 @@ from gateway.api.operator.form_fields import Revision
 from gateway.api.operator.page_frame import answer_page, redirect, render_page
 from gateway.api.operator.routes import SECURITY, describe, read_body, respond_json
 from gateway.api.pages.renderer import View, ViewDependency
-from gateway.api.schemas import operator as schemas
+from gateway.api.schemas import registration as schemas
 from gateway.operator import node_registration
 from gateway.operator.actor import Actor
 from gateway.operator.errors import OperatorError, RefusalKind

@@ -245,38 +245,6 @@ class SensorChangeResult(Schema, frozen=True, kw_only=True):
     ended: Annotated[list[str], Meta(examples=[["calibration/ijm-001/pm2_5@3"]])]
 
 
-class NodeChange(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A change of a node that needs no further facts."""
-
-    revision: Revision = None
-
-
-class RenewedCertificate(Schema, frozen=True, kw_only=True):
-    """A new certificate as PEM, and the version of the configuration that carries it to the node."""
-
-    certificate: Annotated[str, Meta(examples=["-----BEGIN CERTIFICATE-----"])]
-    version: Annotated[int, Meta(examples=[2])]
-
-
-class NewConfiguration(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Sensors and batching for a node, as in agent.toml."""
-
-    toml: Annotated[str, Meta(min_length=1, max_length=60_000, examples=["[batch]\ninterval_seconds = 10"])]
-    revision: Revision = None
-
-
-class SentConfiguration(Schema, frozen=True, kw_only=True):
-    """The version under which the gateway sends a configuration."""
-
-    version: Annotated[int, Meta(examples=[3])]
-
-
-class NodeRevocation(Schema, frozen=True, kw_only=True):
-    """`certificates`: how many came onto the revocation list; null: `piekwacht node revoke` must put them on it."""
-
-    certificates: Annotated[int, Meta(examples=[2])] | None
-
-
 class NewFit(Schema, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A period in which the node stood beside a reference: a `station` here, or hourly `values` as CSV text."""
 
@@ -334,5 +302,5 @@ SCHEMA_TYPES = (
     OperatorNodes, OperatorNode, QuarantinedMessages, QuarantinedMessage, NewRetry, Retry, NewNode, StorageReport,
     OperatorGuests,
     CheckFindings, AuditRecords, NewMaintenance, AnnouncedMaintenance, NewSensorChange, SensorChangeResult, NewFit, Fit,
-    NewCalibration, AppliedFit, NodeChange, RenewedCertificate, NewConfiguration, SentConfiguration, NodeRevocation,
+    NewCalibration, AppliedFit,
 )  # fmt: skip

@@ -29,7 +29,7 @@ REFUSED = [
     ({"place": "station:wijk-aan-zee", "property": "x"}, 400, "is not measured"),
     ({"place": "station:wijk-aan-zee", "hours": "999"}, 400, "1 to 168"),
     ({"place": "station:wijk-aan-zee", "hours": "-1"}, 400, "1 to 168"),
-    ({"place": "area:chemelot", "property": "pm10"}, 403, ""),
+    ({"place": "area:nowhere", "property": "pm10"}, 400, "is no station"),
 ]
 
 
@@ -72,6 +72,10 @@ async def test_a_place_that_cannot_be_silenced_is_refused_with_one_sentence(api,
             "/nl/inspector/silences", data={"hours": "8", "reason": "x", **fields}, headers=keys["anna"]
         )
         assert (answer.status_code, sentence in answer.text) == (status, True), (fields, answer.text)
+    for account in ("bob", "dirk"):  # of another area; without the role
+        fields = {"hours": "8", "reason": "x", "place": "station:wijk-aan-zee"}
+        answer = await api.post("/nl/inspector/silences", data=fields, headers=keys[account])
+        assert answer.status_code == 403, account
     assert fetch_rows(database, "SELECT count(*) FROM alerting.silence") == [(0,)]
 
 
