@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -23,3 +24,14 @@ class CommandParser(argparse.ArgumentParser):
             own: dict[str, Any] = {"type": config.type, "metavar": config.metavar, "help": config.help}
             parser.add_argument("--config", default=argparse.SUPPRESS, **own)
         return parser
+
+
+def parse_time(text: str) -> datetime:
+    """Read the time of an argument, RFC 3339 with its zone. Raises ArgumentTypeError."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2026-11-21T16:00:00Z") from None
+    if parsed.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r}: give the time zone, such as 2026-11-21T16:00:00Z")
+    return parsed.astimezone(UTC)

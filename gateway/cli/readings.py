@@ -3,9 +3,9 @@
 import argparse
 
 from alerting.vocabulary import count_things
+from edge_agent.command_line import parse_time
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
-from gateway.export.command import parse_time
 from gateway.store.connection import connect
 from gateway.store.removal import remove_readings
 

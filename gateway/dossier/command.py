@@ -5,11 +5,11 @@ import asyncio
 from pathlib import Path
 
 from alerting.vocabulary import LANGUAGES
+from edge_agent.command_line import parse_time
 from gateway.documents.pdf_process import PdfProcess
 from gateway.dossier.errors import DossierError
 from gateway.dossier.request import DossierPublisher, DossierRequest, EventRequest, PeriodRequest
 from gateway.errors import StartError
-from gateway.export.command import parse_time
 from gateway.system.gc_tuning import pause_gc
 from gateway.transparency.settings import PublicLogSettings
 

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from alerting.log import escape_unprintable
 from alerting.vocabulary import count_things
 from edge_agent import provisioning
+from edge_agent.command_line import parse_time
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.enrolment import node_work_command
@@ -22,7 +23,6 @@ from gateway.enrolment.ca_command import add_ca_argument, write_new_file
 from gateway.enrolment.card import CardOrder, CardSources, enrol_node, read_request
 from gateway.enrolment.node_issuer import FolderIssuer
 from gateway.errors import StartError
-from gateway.export.command import parse_time
 from gateway.model.clock_doubt import describe_clock_error
 from gateway.operator import node_label, node_registration
 from gateway.operator.actor import local_actor

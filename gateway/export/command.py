@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from alerting.errors import one_line
+from edge_agent.command_line import parse_time
 from gateway.errors import StartError
 from gateway.export.rows import stream_rows
 from gateway.export.selection import QUERIES, Averaging, Rows, Selection, TableFormat
@@ -64,17 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--time-zone", metavar="NAME", help="whose legal days `1day` averages over; default: the area's"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
-
-
-def parse_time(text: str) -> datetime:
-    """Read the time of an argument, RFC 3339 with its zone. Raises ArgumentTypeError."""
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; write it as 2026-11-21T16:00:00Z") from None
-    if parsed.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r}: give the time zone, such as 2026-11-21T16:00:00Z")
-    return parsed.astimezone(UTC)
 
 
 def run(args: argparse.Namespace, dsn: str, attribution: str) -> None:

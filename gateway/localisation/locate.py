@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from gateway.localisation.evidence import PlumeEvidence, StationEvidence, WindSeries
 from gateway.localisation.region import Grid, compute_probabilities, select_region
-from gateway.localisation.rose import Parameters
+from gateway.localisation.rose import RoseParameters
 from gateway.model.geodesy import bearing_degrees
 
 METHOD = "rose-1"  # stands with every result; a change of the method or of its parameters is another name
-PARAMETERS = Parameters()
+PARAMETERS = RoseParameters()
 MAX_DISTANCE = 5_000.0  # m between a station and the nearest mast whose wind is used for it
 REGION_SHARES = (0.5, 0.9)
 _MIN_STATIONS = 2
@@ -63,7 +63,7 @@ class SourceLocation:
         return select_region(self.probabilities, share)
 
 
-def locate_source(evidence: PlumeEvidence, grid: Grid, p: Parameters = PARAMETERS) -> SourceLocation:
+def locate_source(evidence: PlumeEvidence, grid: Grid, p: RoseParameters = PARAMETERS) -> SourceLocation:
     """Return where the plume may have come from within the grid."""
     high_stations = evidence.list_high_stations()
     refusal = _find_refusal(evidence, len(high_stations), p)
@@ -83,7 +83,7 @@ def locate_source(evidence: PlumeEvidence, grid: Grid, p: Parameters = PARAMETER
     )
 
 
-def _find_refusal(evidence: PlumeEvidence, high_count: int, p: Parameters) -> RefusalReason | None:
+def _find_refusal(evidence: PlumeEvidence, high_count: int, p: RoseParameters) -> RefusalReason | None:
     is_high = np.zeros(evidence.wind.speeds.shape, dtype=np.bool_)
     for row in evidence.stations:
         is_high |= row.excess > evidence.threshold
@@ -93,7 +93,7 @@ def _find_refusal(evidence: PlumeEvidence, high_count: int, p: Parameters) -> Re
     return RefusalReason.ONE_STATION if high_count < _MIN_STATIONS else None
 
 
-def _build_fan(row: StationEvidence, wind: WindSeries, threshold: float, p: Parameters) -> Fan | None:
+def _build_fan(row: StationEvidence, wind: WindSeries, threshold: float, p: RoseParameters) -> Fan | None:
     used = wind.list_usable(p.min_speed) & (row.excess > threshold)
     if not used.any():
         return None

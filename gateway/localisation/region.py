@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.localisation.evidence import PlumeEvidence, Series
-from gateway.localisation.rose import DEGREES, Parameters, build_rose
+from gateway.localisation.rose import DEGREES, RoseParameters, build_rose
 
 _VANE_STEP = 5  # degrees between the errors of a vane that are tried
 _VANE_LIMIT = 2.5  # standard deviations
@@ -40,7 +40,7 @@ def build_grid(left: float, bottom: float, right: float, top: float, cell: float
     return Grid(easts=easts, norths=norths, cell=cell)
 
 
-def compute_probabilities(evidence: PlumeEvidence, grid: Grid, p: Parameters) -> NDArray[np.float64]:
+def compute_probabilities(evidence: PlumeEvidence, grid: Grid, p: RoseParameters) -> NDArray[np.float64]:
     """Return the probability of each cell, (rows, columns). Their sum is 1.
 
     Before the evidence all cells are equally probable.

@@ -12,8 +12,8 @@ DEGREES = 360
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameters:
-    """Parameters of the method; the package's docstring has the formulas.
+class RoseParameters:
+    """RoseParameters of the method; the package's docstring has the formulas.
 
     The first four were chosen by the controlled releases of tests/benchmarks/localisation.py.
     """
@@ -26,7 +26,9 @@ class Parameters:
     min_speed: float = 1.0  # m/s; below it a vane shows no direction of transport
 
 
-def build_rose(evidence: StationEvidence, wind: WindSeries, threshold: float, interval: float, p: Parameters) -> Series:
+def build_rose(
+    evidence: StationEvidence, wind: WindSeries, threshold: float, interval: float, p: RoseParameters
+) -> Series:
     """Return the log-likelihood (360,) of a source in each whole degree from north, seen from the station."""
     usable = wind.list_usable(p.min_speed) & np.isfinite(evidence.excess)
     degrees = np.rint(wind.directions[usable]).astype(np.int64) % DEGREES
@@ -39,7 +41,7 @@ def build_rose(evidence: StationEvidence, wind: WindSeries, threshold: float, in
 
 
 @lru_cache(maxsize=8)
-def _build_tables(p: Parameters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _build_tables(p: RoseParameters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(360, 360) log p and log(1 - p) for each bearing of a source and each direction of the wind."""
     degrees = np.arange(DEGREES)
     difference = (degrees[:, None] - degrees[None, :] + 180) % DEGREES - 180
