@@ -12,9 +12,9 @@ from gateway.api.pages.formats import Formats
 from gateway.localisation.locate import Fan, SourceLocation
 from gateway.localisation.outline import trace_outline
 
-_WIDTH = 640.0
+_WIDTH = 420.0
 _MAX_RATIO = 1.1  # height by width
-_FAN_LENGTH = 90.0
+_FAN_LENGTH = 64.0
 _MIN_HALF_FAN = 6.0  # degrees, so that a steady wind is still visible
 _NAME_WIDTH, _NAME_HEIGHT = 6.8, 13.0
 _SCALE_BAR_KM = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
