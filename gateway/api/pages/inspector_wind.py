@@ -10,9 +10,11 @@ from gateway.api.pages import polar
 from gateway.api.pages.inspector_month import parse_month
 from gateway.api.pages.inspector_page import list_own_stations, render_page, render_problems
 from gateway.api.pages.renderer import ViewDependency
-from gateway.api.pages.station_extras import ChartInterval, fetch_means, fetch_wind_plot
+from gateway.api.pages.station_extras import ChartInterval, build_wind_plot, fetch_means, fetch_wind
+from gateway.api.pages.wind_map import WindMap, build_wind_maps
 from gateway.export.selection import Averaging
 from gateway.model.properties import SHOWN_PROPERTIES
+from gateway.model.texts import texts_of
 
 router = APIRouter()
 TextParameter = Annotated[str, Query(max_length=100)]
@@ -37,6 +39,8 @@ async def show_wind(
         measured = [name for name in SHOWN_PROPERTIES if name in own]
         name = property_ if property_ in measured else next(iter(measured), "")
         period, plot = parse_month(month, view.now), None
+        wind_maps: list[WindMap] = []
+        unit = view.unit_of(view.registry.properties[name].unit) if name else ""
         if chosen is not None and name:
             start, end = period.bounds
             text = view.month(period.first)
@@ -46,7 +50,17 @@ async def show_wind(
             title = view.texts["polar_title"].format(name=view.name_of(name), station=chosen.name, period=text)
             if start < view.now:
                 means = await fetch_means(view, chosen.id, name, interval.bounds, Averaging.HOUR)
-                plot = await fetch_wind_plot(view, chosen, means, interval, title)
+                wind = await fetch_wind(view, chosen, interval)
+                if wind is not None:
+                    plot = build_wind_plot(chosen, means, wind, title)
+                    texts = texts_of("inspector", view.language)
+                    wind_maps = build_wind_maps(
+                        means,
+                        wind.directions,
+                        wind.speeds,
+                        (texts["wind_map_mean"], texts["wind_map_high"]),
+                        lambda value: f"{view.number(value)} {unit}".strip(),
+                    )
         return render_page(
             view,
             "inspector_wind.html",
@@ -57,7 +71,8 @@ async def show_wind(
             month=period,
             wind_plot=plot,
             polar=polar,
-            polar_unit=view.unit_of(view.registry.properties[name].unit) if name else "",
+            polar_unit=unit,
+            wind_maps=wind_maps,
             averaging=Averaging.HOUR.value,
         )
 

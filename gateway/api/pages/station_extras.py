@@ -47,6 +47,15 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class WindMeans:
+    """Means of direction and speed at one station, which is another one if the wanted station has no vane."""
+
+    station: StationRow
+    directions: Sequence[Mean]
+    speeds: Sequence[Mean]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WindPlot:
     """The plot, and the station whose vane it uses if that is another one."""
 
@@ -93,13 +102,27 @@ async def fetch_wind_plot(
     view: View, station: StationRow, means: Sequence[Mean], interval: ChartInterval, title: str
 ) -> WindPlot | None:
     """The values of a station against the wind there, or at the nearest station with a vane; None without any vane."""
+    wind = await fetch_wind(view, station, interval)
+    return None if wind is None else build_wind_plot(station, means, wind, title)
+
+
+async def fetch_wind(view: View, station: StationRow, interval: ChartInterval) -> WindMeans | None:
+    """The wind at a station or at the nearest station with a vane; None without any vane."""
     vane = find_vane(view, station)
     if vane is None:
         return None
-    directions = await fetch_means(view, vane.id, "wind_direction", interval.bounds, interval.averaging)
-    speeds = await fetch_means(view, vane.id, "wind_speed", interval.bounds, interval.averaging)
-    sectors = build_sectors(pair_with_wind(means, directions, speeds))
-    return WindPlot(plot=PolarPlot(title=title, sectors=sectors), wind_station=None if vane.id == station.id else vane)
+    return WindMeans(
+        station=vane,
+        directions=await fetch_means(view, vane.id, "wind_direction", interval.bounds, interval.averaging),
+        speeds=await fetch_means(view, vane.id, "wind_speed", interval.bounds, interval.averaging),
+    )
+
+
+def build_wind_plot(station: StationRow, means: Sequence[Mean], wind: WindMeans, title: str) -> WindPlot:
+    """The plot of these means against that wind."""
+    sectors = build_sectors(pair_with_wind(means, wind.directions, wind.speeds))
+    wind_station = None if wind.station.id == station.id else wind.station
+    return WindPlot(plot=PolarPlot(title=title, sectors=sectors), wind_station=wind_station)
 
 
 def find_vane(view: View, station: StationRow) -> StationRow | None:
