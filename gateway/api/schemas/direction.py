@@ -22,7 +22,7 @@ class SourceRegion(Schema, frozen=True, kw_only=True):
 
     share: Annotated[float, Meta(examples=[0.9])]
     area_km2: float
-    share_of_map: Annotated[float, Meta(description="part of the searched map that the region covers")]
+    share_of_map: Annotated[float, Meta(description="part of the searched map that the region covers", examples=[0.04])]
     geometry: Annotated[dict[str, Any], Meta(description="GeoJSON MultiPolygon, CRS84")]
 
 
@@ -31,7 +31,7 @@ class SourceSite(Schema, frozen=True, kw_only=True):
 
     id: Id
     name: str
-    probability: Annotated[float, Meta(ge=0, le=1)]
+    probability: Annotated[float, Meta(ge=0, le=1, examples=[0.23])]
 
 
 class SourceDirection(Schema, frozen=True, kw_only=True):
