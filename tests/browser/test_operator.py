@@ -92,7 +92,7 @@ async def test_an_operator_announces_maintenance_and_ends_it_without_javascript(
     await expect(page.locator("main")).to_contain_text("Bij 3 is er iets om naar te kijken")
     await page.click("text=ijm-001")
     await page.click("summary:has-text('Onderhoud aankondigen')")
-    form = page.locator("form[action$='/maintenance']")
+    form = page.locator("form[action$='/maintenance']").first
     await form.locator("[name=reason]").fill("inlaat schoonmaken")
     await form.locator("button").click()
     await expect(page.locator("#work + *, section[aria-labelledby=work]").first).to_contain_text("inlaat schoonmaken")
