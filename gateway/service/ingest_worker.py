@@ -14,7 +14,6 @@ from gateway.detection.warm_up import warm_up_kernels
 from gateway.errors import StartError
 from gateway.guests.inbox import GuestInbox
 from gateway.guests.notary import GuestNotary
-from gateway.guests.poller import poll_guests
 from gateway.guests.publications import GuestPublications
 from gateway.guests.receiver import GuestReceiver
 from gateway.ingest.consumer import IngestConsumer
@@ -93,6 +92,8 @@ async def _receive_guests(
     if key is None:
         yield None, None
         return
+    from gateway.guests.poller import poll_guests  # noqa: PLC0415 - it loads httpx, which delays other gateways
+
     notary = GuestNotary(store, key, QuarantineBudget().select)
     async with GuestInbox(settings.database.dsn).open() as inbox:
         receiver = GuestReceiver(inbox, settings.guests)

@@ -68,8 +68,12 @@ def live_event(tmp_path, database, broker):
 
 
 async def publish_peak(broker, node):
-    """Two and a half minutes of readings up to now, with a peak in them."""
-    start = time.time_ns() // 1_000_000 - (SECONDS + 1) * 1_000
+    """Two and a half minutes of readings up to about now, with a peak in them.
+
+    They begin half a minute before a whole one, so that the minute of the peak is complete.
+    """
+    latest = time.time_ns() // 1_000_000 - (SECONDS + 1) * 1_000
+    start = (latest - 30_000) // 60_000 * 60_000 + 30_000
     async with create_client(broker, node.id) as connection:
         for s in range(SECONDS):
             value = 8.0 + 0.1 * (s % 3) + (90.0 if 40 <= s < 60 else 0.0)
