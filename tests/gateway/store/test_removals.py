@@ -47,6 +47,8 @@ STATE = {
     "checkpoint": "states of a detector, computed again from the readings",
     "gap": "a span that waits for a repair",
     "upkeep_work": "the works that the settings demand",
+    "guest_message": "a message whose readings are in a signed batch, or that quarantine took within its limits",
+    "guest_seen": "the key of a message, by which a repetition is known for some seconds",
     "alerting.gone": "an address that refuses mails",
     "alerting.refusal": "an address that refused a message for a while",
     "alerting.watch": "a timer of an alert",
