@@ -99,6 +99,7 @@ def _draw_markers(drawing: _Drawing, location: SourceLocation) -> Iterable[str]:
 def _draw_names(drawing: _Drawing, base: AreaBase | None) -> Iterable[str]:
     """Names of sites and stations, then of places, if there is room."""
     placer = LabelPlacer(drawing.frame, character_width=_NAME_WIDTH, height=_NAME_HEIGHT)
+    placer.take(drawing.frame.right - 18, 28.0, 20.0)  # the arrow of the north
     places = [
         (*drawing.project(row.longitude, row.latitude), row.name, css)
         for rows, css in ((drawing.chosen.sites, "site-name"), (drawing.chosen.stations, "station-name"))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
+from alerting.vocabulary import compass_direction
 from gateway.api.pages.formats import Formats
-from gateway.api.pages.polar import name_direction
 from gateway.api.schemas.observations import Mean
 from gateway.localisation.polar import WindStatistic, compute_cpf, compute_nwr
 
@@ -38,7 +38,7 @@ class WindMap:
         """The sentence with the highest cell filled in: {where}, {speed} and {value}."""
         ring, cell = np.unravel_index(int(np.nanargmax(self.statistic.values)), self.statistic.values.shape)
         return sentence.format(
-            where=name_direction(formats, float(self.statistic.directions[cell])),
+            where=compass_direction(float(self.statistic.directions[cell]), formats.language),
             speed=formats.number(float(self.statistic.speeds[ring])),
             value=self.describe(float(self.statistic.values[ring, cell])),
         )
