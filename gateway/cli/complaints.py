@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 
 from alerting.sql import load_queries
 from gateway import settings
+from gateway.model.legal_day import TimeZoneError, check_time_zone
 from gateway.reconciliation.complaint import Complaint, ComplaintFileError
 from gateway.reconciliation.csv_file import parse_csv
 from gateway.reconciliation.fit import ComplaintReconciliation, MeasuredEvent, reconcile
@@ -50,9 +51,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _parse_zone(text: str) -> tzinfo:
     try:
-        return ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time zone; write it as Europe/Amsterdam") from None
+        return ZoneInfo(check_time_zone(text))
+    except TimeZoneError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _compare(args: argparse.Namespace, dsn: str) -> None:

@@ -1,9 +1,9 @@
 """The outline of a region of grid cells as polygons. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Point = tuple[int, int]  # (column, row) of a corner: cell (c, r) has the corners (c, r) to (c + 1, r + 1)
 Ring = list[Point]  # without the first point at its end; the region lies to the left
@@ -19,8 +19,22 @@ def trace_outline(region: NDArray[np.bool_]) -> list[list[Ring]]:
     polygons = [[ring] for ring in outer]
     for hole in (ring for ring in rings if _area(ring) < 0):
         point = _cell_beside(hole)
-        next(polygon for polygon in polygons if _contains(polygon[0], point)).append(hole)
+        next(polygon for polygon in polygons if contains(polygon[:1], *point)).append(hole)
     return polygons
+
+
+def contains(rings: Iterable[Sequence[Sequence[float]]], xs: ArrayLike, ys: ArrayLike) -> NDArray[np.bool_]:
+    """Return whether the points lie inside, by the even-odd rule: a ring within another one is a hole.
+
+    rings: of points (x, y), open; the result has the shape of `xs` and `ys`.
+    """
+    x, y = np.asarray(xs, dtype=np.float64), np.asarray(ys, dtype=np.float64)
+    inside = np.zeros(x.shape, dtype=np.bool_)
+    for ring in rings:
+        for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], ring[0]], strict=True):
+            if y1 != y2:
+                inside ^= ((y < y1) != (y < y2)) & (x < x1 + (y - y1) * (x2 - x1) / (y2 - y1))
+    return inside
 
 
 def _list_edges(region: NDArray[np.bool_]) -> dict[Point, list[Point]]:
@@ -85,12 +99,3 @@ def _cell_beside(ring: Ring) -> tuple[float, float]:
     length = abs(x2 - x1) + abs(y2 - y1)
     dx, dy = (x2 - x1) / length, (y2 - y1) / length
     return x1 + dx / 2 - dy / 2, y1 + dy / 2 + dx / 2
-
-
-def _contains(ring: Ring, point: tuple[float, float]) -> bool:
-    x, y = point
-    inside = False
-    for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], ring[0]], strict=True):
-        if (y < y1) != (y < y2) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
-            inside = not inside
-    return inside

@@ -26,13 +26,14 @@ _DEGREES = 360
 class WindStatistic:
     """`values` (speeds, directions), NaN where too few moments had such a wind. m/s, and degrees that air comes from.
 
-    `count`: moments with a valid value and wind.
+    `count`: moments with a valid value and wind. `top_speed`: the edge of the last ring, m/s.
     """
 
     speeds: Array
     directions: Array
     values: Array
     count: int
+    top_speed: float
 
 
 def compute_nwr(values: Array, speeds: Array, directions: Array, cells: int = 72, rings: int = 20) -> WindStatistic:
@@ -66,7 +67,7 @@ def _smooth(values: Array, speeds: Array, directions: Array, cells: int, rings: 
     weights = by_speed @ counts @ by_direction.T
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(weights >= MIN_WEIGHT, by_speed @ sums @ by_direction.T / weights, np.nan)
-    return WindStatistic(speeds=cell_speeds, directions=cell_directions, values=means, count=len(values))
+    return WindStatistic(speeds=cell_speeds, directions=cell_directions, values=means, count=len(values), top_speed=top)
 
 
 def _weigh(difference: Array, width: float) -> Array:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.localisation.evidence import PlumeEvidence, Series
+from gateway.localisation.outline import contains
 from gateway.localisation.rose import DEGREES, RoseParameters, build_rose
 
 _VANE_STEP = 5  # degrees between the errors of a vane that are tried
@@ -77,11 +78,5 @@ def sum_inside(probabilities: NDArray[np.float64], grid: Grid, outlines: Sequenc
 
     outlines: rings of [east, north] in metres; a point in a hole, which is a second ring, is outside.
     """
-    inside = np.zeros(probabilities.shape, dtype=np.bool_)
-    easts, norths = np.meshgrid(grid.easts, grid.norths)
-    for ring in outlines:
-        for (east_1, north_1), (east_2, north_2) in zip(ring, [*ring[1:], ring[0]], strict=True):
-            if north_1 != north_2:
-                crosses = (norths < north_1) != (norths < north_2)
-                inside ^= crosses & (easts < east_1 + (norths - north_1) * (east_2 - east_1) / (north_2 - north_1))
+    inside = contains(outlines, *np.meshgrid(grid.easts, grid.norths))
     return float(probabilities[inside].sum())

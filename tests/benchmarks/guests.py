@@ -2,20 +2,17 @@
 
 python -m tests.benchmarks.guests [POSTS_PER_SECOND] [SECONDS]
 
-A real PostgreSQL that writes through to the disk, the API in a separate process as the service runs it, and 1,000
-guests that post as an airRohr does, on 100 connections. A post is due at a fixed time, whether the one before was
+A real PostgreSQL writes through to the disk. The API runs in a separate process, as the service runs it. 1,000 guests
+post as an airRohr does, on 100 connections. A post is due at a fixed time, whether the one before was
 answered or not; its time runs from then until the answer. Afterwards every answered post must be in the inbox, once.
 """
 
 import asyncio
-import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -23,16 +20,13 @@ import psycopg
 import uvloop
 
 from edge_agent.wire import Signer
-from gateway.api.app import serve
-from gateway.api.settings import ApiSettings
 from gateway.model.registry import Area
 from gateway.operator.actor import local_actor
 from gateway.operator.guests import GuestOrder, add_guest
 from gateway.store import stations
 from gateway.store.migrate import migrate
-from gateway.system.child_process import find_free_port, is_port_open
 from gateway.system.embedded_servers import Broker, Postgres
-from tests.benchmarks.api_read import ProcessorTime
+from tests.benchmarks.api_read import ProcessorTime, running_api_process
 from tests.gateway.adapters.messages import airrohr
 
 GUESTS, CONNECTIONS = 1_000, 100
@@ -57,26 +51,6 @@ def enrol_guests(dsn: str) -> list[str]:
             )
             for i in range(GUESTS)
         ]  # fmt: skip
-
-
-def serve_api(dsn: str, broker: object, port: int) -> None:
-    """The API as the service runs it."""
-    uvloop.run(serve(ApiSettings(port=port), dsn, broker))
-
-
-@contextmanager
-def running_api_process(dsn: str, broker: object) -> Iterator[tuple[int, int]]:
-    """The API in a process; yields its port and the id of the process."""
-    port = find_free_port()
-    process = multiprocessing.get_context("spawn").Process(target=serve_api, args=(dsn, broker, port))
-    process.start()
-    while not is_port_open("127.0.0.1", port):
-        time.sleep(0.05)
-    try:
-        yield port, process.pid or 0
-    finally:
-        process.kill()
-        process.join()
 
 
 def encode_post(token: str, number: int) -> bytes:

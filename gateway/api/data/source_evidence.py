@@ -11,10 +11,16 @@ from numpy.typing import NDArray
 from gateway.api.data.area_base import AreaBase
 from gateway.api.data.registry import PublicRegistry, SiteRow, StationRow
 from gateway.export.selection import MeanRow
-from gateway.localisation.evidence import BACKGROUND_SECONDS, PlumeEvidence, StationEvidence, WindSeries
-from gateway.localisation.evidence import subtract_background as excess_over_background
+from gateway.localisation.evidence import (
+    BACKGROUND_SECONDS,
+    PlumeEvidence,
+    StationEvidence,
+    WindSeries,
+    subtract_background,
+)
 from gateway.localisation.locate import MAX_DISTANCE
-from gateway.localisation.outline import trace_outline
+from gateway.localisation.outline import Ring as CornerRing
+from gateway.localisation.outline import contains
 from gateway.localisation.region import Grid, build_grid
 from gateway.model.geodesy import METRES_PER_DEGREE, offset_metres
 from gateway.model.properties import PROPERTIES
@@ -133,7 +139,7 @@ def build_evidence(
     for station in chosen.stations:
         values = _merge(registry, series, station.id, observed_property, minutes)
         east, north = chosen.plane.project(station.latitude, station.longitude)
-        excess = excess_over_background(sign * values, INTERVAL.total_seconds())
+        excess = subtract_background(sign * values, INTERVAL.total_seconds())
         stations.append(StationEvidence(station=station.id, east=east, north=north, excess=excess[skipped:]))
     winds = [[_merge(registry, series, mast.id, name, minutes) for name in WIND_PROPERTIES] for mast in chosen.masts]
     return PlumeEvidence(
@@ -181,26 +187,20 @@ def outline_site(plane: Plane, site: SiteRow, base: AreaBase | None) -> list[Rin
                 [list(plane.project(latitude, longitude)) for longitude, latitude in ring[:-1]]
                 for ring in feature["geometry"]["coordinates"]
             ]
-            if _is_inside(rings[0], east, north):
+            if contains(rings[:1], east, north):
                 return rings
     angles = 2 * np.pi * np.arange(_CORNERS) / _CORNERS
     return [[[east + _SITE_RADIUS * float(np.cos(a)), north + _SITE_RADIUS * float(np.sin(a))] for a in angles]]
 
 
-def trace_polygons(chosen: SourceMap, region: NDArray[np.bool_]) -> list[list[list[tuple[float, float]]]]:
-    """Return a region of cells as the coordinates of a GeoJSON MultiPolygon: longitude and latitude, rings closed."""
+def unproject_polygons(
+    chosen: SourceMap, polygons: Sequence[Sequence[CornerRing]]
+) -> list[list[list[tuple[float, float]]]]:
+    """Return polygons of the grid's corners as coordinates of a GeoJSON MultiPolygon: degrees, rings closed."""
     return [
         [
             [chosen.plane.unproject(*chosen.grid.corner(column, row)) for column, row in (*ring, ring[0])]
             for ring in polygon
         ]
-        for polygon in trace_outline(region)
+        for polygon in polygons
     ]
-
-
-def _is_inside(ring: Ring, east: float, north: float) -> bool:
-    inside = False
-    for (x1, y1), (x2, y2) in zip(ring, [*ring[1:], ring[0]], strict=True):
-        if (north < y1) != (north < y2) and east < x1 + (north - y1) * (x2 - x1) / (y2 - y1):
-            inside = not inside
-    return inside

@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from msgspec import json
 
-from gateway.api.data.source_evidence import trace_polygons
+from gateway.api.data.source_evidence import unproject_polygons
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.inspector.source_direction import PlumeDirection, locate_plume
 from gateway.api.schemas.direction import SourceDirection, SourceRegion, SourceSite, WindFan
-from gateway.localisation.locate import METHOD, REGION_SHARES, SourceLocation
+from gateway.localisation.locate import METHOD
 from gateway.model.figures import shorten
 from gateway.model.timestamps import format_instant
 
@@ -56,25 +56,21 @@ def build_document(direction: PlumeDirection) -> SourceDirection:
             WindFan(station=fan.station, direction=round(fan.direction, 1), spread=round(fan.spread, 1))
             for fan in location.fans
         ],
-        regions=[] if location is None or location.refusal is not None else _build_regions(direction, location),
+        regions=[
+            SourceRegion(
+                share=region.share,
+                area_km2=shorten(region.area / 1e6) or 0.0,
+                share_of_map=round(region.share_of_map, 3),
+                geometry={
+                    "type": "MultiPolygon",
+                    "coordinates": unproject_polygons(direction.chosen, region.polygons),
+                },
+            )
+            for region in direction.regions
+        ],
         sites=[
             SourceSite(id=share.site.id, name=share.site.name, probability=round(share.probability, 3))
             for share in direction.sites
             if share.probability >= _LEAST_PROBABILITY
         ],
     )
-
-
-def _build_regions(direction: PlumeDirection, location: SourceLocation) -> list[SourceRegion]:
-    regions = []
-    for share in REGION_SHARES:
-        cells = location.region(share)
-        regions.append(
-            SourceRegion(
-                share=share,
-                area_km2=shorten(float(cells.sum()) * location.grid.cell_area / 1e6) or 0.0,
-                share_of_map=round(float(cells.mean()), 3),
-                geometry={"type": "MultiPolygon", "coordinates": trace_polygons(direction.chosen, cells)},
-            )
-        )
-    return regions

@@ -27,7 +27,8 @@ from gateway.api.routes.places import get_latest_values
 from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import Averaging, MeanRow
 from gateway.localisation.evidence import choose_threshold
-from gateway.localisation.locate import SourceLocation, locate_source
+from gateway.localisation.locate import REGION_SHARES, SourceLocation, locate_source
+from gateway.localisation.outline import Ring, trace_outline
 from gateway.localisation.region import sum_inside
 
 _BEFORE, _MIN_LENGTH, _MAX_LENGTH = timedelta(minutes=5), timedelta(minutes=10), timedelta(hours=3)
@@ -42,10 +43,20 @@ class SiteShare:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutlinedRegion:
+    """The smallest region with a share of the probability: its part of the grid, and its polygons in grid corners."""
+
+    share: float
+    share_of_map: float
+    area: float  # square metres
+    polygons: Sequence[Sequence[Ring]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class PlumeDirection:
     """The location of a plume's source. `location`: None if the property has no level from which a station is high.
 
-    `sites`: the most probable first.
+    `regions`: of 50 and 90 %, empty if refused. `sites`: the most probable first.
     """
 
     plume: Plume
@@ -53,8 +64,9 @@ class PlumeDirection:
     period: tuple[datetime, datetime]
     threshold: float | None
     chosen: SourceMap
-    location: SourceLocation | None
-    sites: Sequence[SiteShare]
+    location: SourceLocation | None = None
+    regions: Sequence[OutlinedRegion] = ()
+    sites: Sequence[SiteShare] = ()
 
 
 async def locate_plume(request: Request, id_: str) -> PlumeDirection | None:
@@ -67,27 +79,25 @@ async def locate_plume(request: Request, id_: str) -> PlumeDirection | None:
     name, period = plume.properties[0], choose_period(plume, datetime.now(UTC))
     chosen, threshold = build_source_map(registry, leading, name), choose_threshold(name)
     if threshold is None:
-        return PlumeDirection(
-            plume=plume, observed_property=name, period=period, threshold=None, chosen=chosen, location=None, sites=[]
-        )
+        return PlumeDirection(plume=plume, observed_property=name, period=period, threshold=None, chosen=chosen)
     rows = await _fetch_means(request, registry, chosen, name, period)
     bases: dict[str, AreaBase] = request.app.state.area_bases
 
-    def compute() -> tuple[SourceLocation, list[SiteShare]]:
+    def compute() -> PlumeDirection:
         evidence = build_evidence(registry, chosen, rows, period, threshold)
         location = locate_source(evidence, chosen.grid)
-        return location, _share_sites(location, chosen, bases.get(leading.area))
+        return PlumeDirection(
+            plume=plume,
+            observed_property=name,
+            period=period,
+            threshold=threshold,
+            chosen=chosen,
+            location=location,
+            regions=_outline_regions(location),
+            sites=_share_sites(location, chosen, bases.get(leading.area)),
+        )
 
-    location, sites = await asyncio.to_thread(compute)
-    return PlumeDirection(
-        plume=plume,
-        observed_property=name,
-        period=period,
-        threshold=threshold,
-        chosen=chosen,
-        location=location,
-        sites=sites,
-    )
+    return await asyncio.to_thread(compute)
 
 
 def choose_period(plume: Plume, now: datetime) -> tuple[datetime, datetime]:
@@ -109,6 +119,23 @@ async def _fetch_means(
     database: Database = request.app.state.database
     values = {"ids": ids, "start": period[0] - BACKGROUND, "end": period[1]}
     return [MeanRow._make(row) for row in await database.fetch_rows(f"select_means_{Averaging.MINUTE}", values)]
+
+
+def _outline_regions(location: SourceLocation) -> list[OutlinedRegion]:
+    if location.refusal is not None:
+        return []
+    regions = []
+    for share in REGION_SHARES:
+        cells = location.region(share)
+        regions.append(
+            OutlinedRegion(
+                share=share,
+                share_of_map=float(cells.mean()),
+                area=float(cells.sum()) * location.grid.cell_area,
+                polygons=trace_outline(cells),
+            )
+        )
+    return regions
 
 
 def _share_sites(location: SourceLocation, chosen: SourceMap, base: AreaBase | None) -> list[SiteShare]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from gateway.api.data.area_base import AreaBase, Feature
+from gateway.api.pages.formats import Formats
 
 _GAPS = (4.0, 10.0, 18.0, 26.0)
 
@@ -122,3 +123,21 @@ def _list_offsets(half_width: float, half_height: float) -> Iterator[tuple[float
     for gap in _GAPS:
         side, step = half_width + gap, half_height + gap
         yield from ((0.0, -step), (0.0, step), (side, 0.0), (-side, 0.0), (side, -step), (side, step), (-side, -step))
+
+
+def draw_scale_bar(formats: Formats, kilometres: float, units_per_km: float, x: float, y: float) -> str:
+    """The bar of a map's scale, with its left end at (x, y)."""
+    text = f"{formats.plain_number(kilometres)} km"
+    return (
+        f'<path class="bar" d="M{x:.0f} {y - 4:.0f} v4 h{kilometres * units_per_km:.1f} v-4"/>'
+        f'<text x="{x + 4:.0f}" y="{y - 7:.0f}">{escape(text)}</text>'
+    )
+
+
+def draw_north_arrow(formats: Formats, x: float, y: float) -> str:
+    """The arrow of the north around (x, y), with its letter below."""
+    letter = formats.texts["compass"].split()[0]
+    return (
+        f'<path class="bar" d="M{x:.0f} {y + 8:.0f} v-16 m-4 5 l4 -5 l4 5"/>'
+        f'<text x="{x:.0f}" y="{y + 22:.0f}" text-anchor="middle">{escape(letter)}</text>'
+    )

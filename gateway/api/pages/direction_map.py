@@ -7,10 +7,18 @@ from markupsafe import Markup, escape
 
 from gateway.api.data.area_base import AreaBase
 from gateway.api.data.source_evidence import SourceMap
-from gateway.api.pages.base_drawing import Frame, Label, LabelPlacer, draw_base, list_labels
+from gateway.api.inspector.source_direction import OutlinedRegion, PlumeDirection
+from gateway.api.pages.base_drawing import (
+    Frame,
+    Label,
+    LabelPlacer,
+    draw_base,
+    draw_north_arrow,
+    draw_scale_bar,
+    list_labels,
+)
 from gateway.api.pages.formats import Formats
 from gateway.localisation.locate import Fan, SourceLocation
-from gateway.localisation.outline import trace_outline
 
 _WIDTH = 420.0
 _MAX_RATIO = 1.1  # height by width
@@ -19,21 +27,24 @@ _MIN_HALF_FAN = 6.0  # degrees, so that a steady wind is still visible
 _NAME_WIDTH, _NAME_HEIGHT = 6.8, 13.0
 _SCALE_BAR_KM = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _MAX_PLACE_RANK = 3
+_HALF = 0.5  # share of the probability in the inner region
 
 
 def draw_direction_map(
-    formats: Formats, chosen: SourceMap, location: SourceLocation, base: AreaBase | None, title: str
+    formats: Formats, direction: PlumeDirection, location: SourceLocation, base: AreaBase | None, title: str
 ) -> Markup:
     """SVG with north up. The regions of 90 and 50 % are areas; high stations are full, low ones are open."""
-    drawing = _Drawing(chosen)
+    drawing = _Drawing(direction.chosen)
+    positions = _station_positions(drawing)
+    largest_first = sorted(direction.regions, key=lambda region: -region.share)
     parts = [
         "" if base is None else draw_base(base, drawing.project, drawing.frame),
-        *(_draw_region(drawing, location, share, css) for share, css in ((0.9, "region most"), (0.5, "region half"))),
-        *(_draw_fan(fan, *_station_positions(drawing)[fan.station]) for fan in location.fans),
-        *_draw_markers(drawing, location),
+        *(_draw_region(drawing, region) for region in largest_first),
+        *(_draw_fan(fan, *positions[fan.station]) for fan in location.fans),
+        *_draw_markers(drawing, location, positions),
         *_draw_names(drawing, base),
-        _draw_scale_bar(formats, drawing),
-        _draw_north_arrow(formats, drawing),
+        draw_scale_bar(formats, _choose_scale_bar(drawing), drawing.scale * 1_000, 12.0, drawing.height - 12),
+        draw_north_arrow(formats, drawing.frame.right - 18, 30.0),
     ]
     return Markup(  # noqa: S704 - every text is escaped at its place
         f'<svg class="sketch direction" viewBox="0 0 {_WIDTH:.0f} {drawing.height:.0f}" role="img" '
@@ -60,15 +71,14 @@ class _Drawing:
         return self.place(*self.chosen.plane.project(latitude, longitude))
 
 
-def _draw_region(drawing: _Drawing, location: SourceLocation, share: float, css: str) -> str:
-    if location.refusal is not None:
-        return ""
+def _draw_region(drawing: _Drawing, region: OutlinedRegion) -> str:
     grid = drawing.chosen.grid
-    rings = [ring for polygon in trace_outline(location.region(share)) for ring in polygon]
     paths = (
         "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in (drawing.place(*grid.corner(*point)) for point in ring)) + "Z"
-        for ring in rings
+        for polygon in region.polygons
+        for ring in polygon
     )
+    css = "region half" if region.share <= _HALF else "region most"
     return f'<path class="{css}" fill-rule="evenodd" d="{"".join(paths)}"/>'
 
 
@@ -87,11 +97,13 @@ def _draw_fan(fan: Fan, x: float, y: float) -> str:
     return f'<path class="sector" d="M{x:.1f} {y:.1f}L{path}Z"/>'
 
 
-def _draw_markers(drawing: _Drawing, location: SourceLocation) -> Iterable[str]:
+def _draw_markers(
+    drawing: _Drawing, location: SourceLocation, positions: Mapping[str, tuple[float, float]]
+) -> Iterable[str]:
     for row in drawing.chosen.sites:
         x, y = drawing.project(row.longitude, row.latitude)
         yield f'<rect class="site" x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10"/>'
-    for row_id, (x, y) in _station_positions(drawing).items():
+    for row_id, (x, y) in positions.items():
         css = "rose" if row_id in location.high_stations else "other"
         yield f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
 
@@ -113,21 +125,6 @@ def _draw_names(drawing: _Drawing, base: AreaBase | None) -> Iterable[str]:
         yield from map(placer.draw, list_labels(base, drawing.project, drawing.frame, _MAX_PLACE_RANK))
 
 
-def _draw_scale_bar(formats: Formats, drawing: _Drawing) -> str:
+def _choose_scale_bar(drawing: _Drawing) -> float:
     fitting = [km for km in _SCALE_BAR_KM if km * 1_000 * drawing.scale <= _WIDTH / 4]
-    km = max(fitting, default=_SCALE_BAR_KM[0])
-    x, y = 12.0, drawing.height - 12
-    text = f"{formats.plain_number(km)} km"
-    return (
-        f'<path class="bar" d="M{x:.0f} {y - 5:.0f} v5 h{km * 1_000 * drawing.scale:.1f} v-5"/>'
-        f'<text x="{x + 4:.0f}" y="{y - 8:.0f}">{escape(text)}</text>'
-    )
-
-
-def _draw_north_arrow(formats: Formats, drawing: _Drawing) -> str:
-    x, y = drawing.frame.right - 18, 30.0
-    letter = formats.texts["compass"].split()[0]
-    return (
-        f'<path class="bar" d="M{x:.0f} {y:.0f} v-18 m-4 6 l4 -6 l4 6"/>'
-        f'<text x="{x:.0f}" y="{y + 14:.0f}" text-anchor="middle">{escape(letter)}</text>'
-    )
+    return max(fitting, default=_SCALE_BAR_KM[0])

@@ -13,7 +13,7 @@ from alerting.vocabulary import compass_direction
 from gateway.api.data.area_base import AreaBase
 from gateway.api.data.area_wind import AreaWind
 from gateway.api.data.registry import SiteRow, StationRow
-from gateway.api.pages.base_drawing import Frame, LabelPlacer, draw_base, list_labels
+from gateway.api.pages.base_drawing import Frame, LabelPlacer, draw_base, draw_north_arrow, draw_scale_bar, list_labels
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.events import Around, Event, Wind
 from gateway.model.geodesy import offset_metres
@@ -55,7 +55,10 @@ def draw_event_map(formats: Formats, event: Event, base: AreaBase | None = None)
         + ("" if base is None else _draw_base(base, station, markers, scale))
         + (_draw_wind(wind) if wind else "")
         + "".join(_draw_marker(marker, scale) for marker in markers)
-        + f'<circle class="here" r="7"/>{_draw_scale_bar(formats, scale)}{_draw_north_arrow(formats)}</svg>'
+        + '<circle class="here" r="7"/>'
+        + draw_scale_bar(formats, _choose_scale_bar(scale), scale, 10 - _WIDTH / 2, _HEIGHT / 2 - 10)
+        + draw_north_arrow(formats, _WIDTH / 2 - 16, 28 - _HEIGHT / 2)
+        + "</svg>"
     )
 
 
@@ -156,23 +159,8 @@ def _draw_wind(wind: Wind) -> str:
     )
 
 
-def _draw_scale_bar(formats: Formats, scale: float) -> str:
-    length = max((scale_km for scale_km in _SCALE_BAR_KM if scale_km * scale <= _WIDTH / 3), default=_SCALE_BAR_KM[0])
-    x, y = 10 - _WIDTH / 2, _HEIGHT / 2 - 10
-    text = f"{formats.plain_number(length)} km"
-    return (
-        f'<path class="bar" d="M{x:.0f} {y - 4:.0f} v4 h{length * scale:.1f} v-4"/>'
-        f'<text x="{x + 4:.0f}" y="{y - 7:.0f}">{escape(text)}</text>'
-    )
-
-
-def _draw_north_arrow(formats: Formats) -> str:
-    x, y = _WIDTH / 2 - 16, 28 - _HEIGHT / 2
-    letter = formats.texts["compass"].split()[0]
-    return (
-        f'<path class="bar" d="M{x:.0f} {y + 8:.0f} v-16 m-4 5 l4 -5 l4 5"/>'
-        f'<text x="{x:.0f}" y="{y + 22:.0f}" text-anchor="middle">{escape(letter)}</text>'
-    )
+def _choose_scale_bar(scale: float) -> float:
+    return max((km for km in _SCALE_BAR_KM if km * scale <= _WIDTH / 3), default=_SCALE_BAR_KM[0])
 
 
 def _polar_offset(bearing: float, distance: float) -> tuple[float, float]:

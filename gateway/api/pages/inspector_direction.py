@@ -53,7 +53,7 @@ def _draw(view: View, direction: PlumeDirection) -> Markup | None:
         return None
     bases: dict[str, AreaBase] = view.request.app.state.area_bases
     title = view.texts["map"]
-    return draw_direction_map(view, direction.chosen, direction.location, bases.get(direction.plume.area), title)
+    return draw_direction_map(view, direction, direction.location, bases.get(direction.plume.area), title)
 
 
 def _list_roles(view: View, direction: PlumeDirection) -> list[StationRole]:

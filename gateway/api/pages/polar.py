@@ -18,7 +18,7 @@ LEAST_VALUES = 3  # of a sector
 CALM_SPEED = 0.5  # m/s; below it a vane shows no direction
 _SECTORS = 16
 _WIDTH = 360.0 / _SECTORS  # degrees
-_RADIUS, _MARGIN = 120.0, 26.0
+RADIUS, _MARGIN = 120.0, 26.0
 _RINGS = 4
 _POINTS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
@@ -45,23 +45,32 @@ class PolarPlot:
         if not self.sectors:
             return Markup("")
         top = _round_up(max(sector.highest for sector in self.sectors))
-        edge = _RADIUS + _MARGIN
-        return Markup(  # noqa: S704 - every text is escaped at its place
-            f'<svg class="polar" viewBox="{-edge:.0f} {-edge:.0f} {2 * edge:.0f} {2 * edge:.0f}" role="img" '
-            f'aria-label="{escape(self.title)}"><title>{escape(self.title)}</title>'
-            + "".join(_draw_ring(ring * _RADIUS / _RINGS) for ring in range(1, _RINGS + 1))
+        return draw_round(
+            formats,
+            self.title,
+            "".join(draw_ring(ring * RADIUS / _RINGS) for ring in range(1, _RINGS + 1))
             + "".join(_draw_sector(formats, sector, top) for sector in self.sectors)
-            + "".join(_draw_label(formats, ring, top) for ring in (2, 4))
-            + "".join(
-                f'<text class="compass" x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle">{escape(letter)}</text>'
-                for letter, (x, y) in zip(
-                    str(formats.texts["compass"]).split(),
-                    (_polar(direction, _RADIUS + 14) for direction in (0, 90, 180, 270)),
-                    strict=True,
-                )
-            )
-            + "</svg>"
+            + "".join(_draw_label(formats, ring, top) for ring in (2, 4)),
         )
+
+
+def draw_round(formats: Formats, title: str, content: str) -> Markup:
+    """A round drawing around (0, 0) with N, E, S and W at its edge. `content`: escaped SVG; `title` is plain text."""
+    edge = RADIUS + _MARGIN
+    letters = zip(
+        str(formats.texts["compass"]).split(),
+        (polar_point(direction, RADIUS + 14) for direction in (0, 90, 180, 270)),
+        strict=True,
+    )
+    return Markup(  # noqa: S704 - every text is escaped at its place
+        f'<svg class="polar" viewBox="{-edge:.0f} {-edge:.0f} {2 * edge:.0f} {2 * edge:.0f}" role="img" '
+        f'aria-label="{escape(title)}"><title>{escape(title)}</title>{content}'
+        + "".join(
+            f'<text class="compass" x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle">{escape(letter)}</text>'
+            for letter, (x, y) in letters
+        )
+        + "</svg>"
+    )
 
 
 def pair_with_wind(
@@ -110,15 +119,16 @@ def _round_up(value: float) -> float:
     return math.ceil(value / step) * step if value > 0 else step
 
 
-def _draw_ring(radius: float) -> str:
+def draw_ring(radius: float) -> str:
+    """A circle of the grid."""
     return f'<circle class="grid" r="{radius:.1f}"/>'
 
 
 def _draw_sector(formats: Formats, sector: WindSector, top: float) -> str:
-    mean_radius = _RADIUS * max(0.0, sector.mean) / top
-    highest_radius = _RADIUS * max(0.0, sector.highest) / top
-    (x1, y1), (x2, y2) = (_polar(sector.direction + half, mean_radius) for half in (-_WIDTH / 2, _WIDTH / 2))
-    (x3, y3), (x4, y4) = (_polar(sector.direction + half, highest_radius) for half in (-_WIDTH / 2, _WIDTH / 2))
+    mean_radius = RADIUS * max(0.0, sector.mean) / top
+    highest_radius = RADIUS * max(0.0, sector.highest) / top
+    (x1, y1), (x2, y2) = (polar_point(sector.direction + half, mean_radius) for half in (-_WIDTH / 2, _WIDTH / 2))
+    (x3, y3), (x4, y4) = (polar_point(sector.direction + half, highest_radius) for half in (-_WIDTH / 2, _WIDTH / 2))
     arc = f"A{highest_radius:.1f} {highest_radius:.1f} 0 0 1 {x4:.1f} {y4:.1f}"
     label = f"{name_direction(formats, sector.direction)}: {formats.number(sector.mean)}"
     return (
@@ -129,10 +139,11 @@ def _draw_sector(formats: Formats, sector: WindSector, top: float) -> str:
 
 
 def _draw_label(formats: Formats, ring: int, top: float) -> str:
-    x, y = _polar(_WIDTH * 1.5, ring * _RADIUS / _RINGS)
+    x, y = polar_point(_WIDTH * 1.5, ring * RADIUS / _RINGS)
     text = formats.plain_number(top * ring / _RINGS)
     return f'<text class="tick" x="{x:.0f}" y="{y:.0f}" text-anchor="middle">{escape(text)}</text>'
 
 
-def _polar(direction: float, radius: float) -> tuple[float, float]:
+def polar_point(direction: float, radius: float) -> tuple[float, float]:
+    """The point (x, y) in a direction in degrees from north; y goes down."""
     return radius * math.sin(math.radians(direction)), -radius * math.cos(math.radians(direction))

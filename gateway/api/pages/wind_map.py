@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from alerting.vocabulary import compass_direction
 from gateway.api.pages.formats import Formats
+from gateway.api.pages.polar import RADIUS, draw_ring, draw_round, polar_point
 from gateway.api.schemas.observations import Mean
 from gateway.localisation.polar import WindStatistic, compute_cpf, compute_nwr
 
-_RADIUS, _MARGIN = 120.0, 26.0
 _CELLS, _RINGS = 36, 8
 _FAINTEST = 0.06  # opacity of the lowest cell
 
@@ -49,34 +49,26 @@ class WindMap:
             return Markup("")
         values = self.statistic.values
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        edge = _RADIUS + _MARGIN
         cells = (
             self._draw_cell(ring, cell, (float(value) - low) / (high - low or 1.0))
             for (ring, cell), value in np.ndenumerate(values)
             if math.isfinite(value)
         )
-        return Markup(  # noqa: S704 - every text is escaped at its place
-            f'<svg class="polar" viewBox="{-edge:.0f} {-edge:.0f} {2 * edge:.0f} {2 * edge:.0f}" role="img" '
-            f'aria-label="{escape(self.title)}"><title>{escape(self.title)}</title>{"".join(cells)}'
-            + "".join(f'<circle class="grid" r="{share * _RADIUS:.0f}"/>' for share in (0.5, 1.0))
-            + "".join(self._draw_speed(formats, share) for share in (0.5, 1.0))
-            + "".join(
-                f'<text class="compass" x="{x:.0f}" y="{y + 5:.0f}" text-anchor="middle">{escape(letter)}</text>'
-                for letter, (x, y) in zip(
-                    str(formats.texts["compass"]).split(),
-                    (_polar(direction, _RADIUS + 14) for direction in (0, 90, 180, 270)),
-                    strict=True,
-                )
-            )
-            + "</svg>"
+        shares = (0.5, 1.0)
+        return draw_round(
+            formats,
+            self.title,
+            "".join(cells)
+            + "".join(draw_ring(share * RADIUS) for share in shares)
+            + "".join(self._draw_speed(formats, share) for share in shares),
         )
 
     def _draw_cell(self, ring: int, cell: int, share: float) -> str:
-        inner, outer = (_RADIUS * number / len(self.statistic.speeds) for number in (ring, ring + 1))
+        inner, outer = (RADIUS * number / len(self.statistic.speeds) for number in (ring, ring + 1))
         half = 180.0 / len(self.statistic.directions)
         direction = float(self.statistic.directions[cell])
-        (x1, y1), (x2, y2) = (_polar(direction + turn, outer) for turn in (-half, half))
-        (x3, y3), (x4, y4) = (_polar(direction + turn, inner) for turn in (half, -half))
+        (x1, y1), (x2, y2) = (polar_point(direction + turn, outer) for turn in (-half, half))
+        (x3, y3), (x4, y4) = (polar_point(direction + turn, inner) for turn in (half, -half))
         back = f"L{x3:.1f} {y3:.1f}A{inner:.1f} {inner:.1f} 0 0 0 {x4:.1f} {y4:.1f}Z" if ring else "L0 0Z"
         opacity = _FAINTEST + (1 - _FAINTEST) * share
         return (
@@ -85,10 +77,9 @@ class WindMap:
         )
 
     def _draw_speed(self, formats: Formats, share: float) -> str:
-        rings = len(self.statistic.speeds)
-        speed = share * float(self.statistic.speeds[-1]) * rings / (rings - 0.5)
-        x, y = _polar(22.5, share * _RADIUS)
-        return f'<text class="tick" x="{x:.0f}" y="{y:.0f}" text-anchor="middle">{formats.number(speed)} m/s</text>'
+        x, y = polar_point(22.5, share * RADIUS)
+        text = f"{formats.number(share * self.statistic.top_speed)} m/s"
+        return f'<text class="tick" x="{x:.0f}" y="{y:.0f}" text-anchor="middle">{text}</text>'
 
 
 def build_wind_maps(
@@ -115,7 +106,3 @@ def build_wind_maps(
         ),
     ]
     return [item for item in maps if not item.is_empty]
-
-
-def _polar(direction: float, radius: float) -> tuple[float, float]:
-    return radius * math.sin(math.radians(direction)), -radius * math.cos(math.radians(direction))
