@@ -104,6 +104,7 @@ def assess_confidence(
     disagrees: int,
     minutes: float,
     waited: float | None,
+    judged: float | None = None,
     is_background_young: bool = False,
     has_ended_without_data: bool = False,
 ) -> Confidence:
@@ -111,13 +112,12 @@ def assess_confidence(
 
     minutes  rise time while the event is open, else its duration
     waited   minutes until the tail of a single-reading event was detected; None for other events
+    judged   log odds that the judge gave; they replace those of excess and length. None: not judged
 
     Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
     """
     ratio = excess / noise
-    base_log_odds = (RISING_MODEL if change in {EventChange.OPENED, EventChange.UPDATED} else ENDED_MODEL).log_odds(
-        ratio, minutes
-    )
+    base_log_odds = _model_of(change).log_odds(ratio, minutes) if judged is None else judged
     weights = {ConfidenceReason.FAR_ABOVE_NOISE if ratio > _FAR_RATIO else ConfidenceReason.NEAR_NOISE: base_log_odds}
     if kind is EventKind.GLITCH:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
@@ -132,7 +132,7 @@ def assess_confidence(
     log_odds = sum(weights.values())
     if kind is EventKind.PEAK and waited is not None:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
-        log_odds = min(log_odds, SINGLE_READING_MODEL.log_odds(ratio, waited))
+        log_odds = min(log_odds, SINGLE_READING_MODEL.log_odds(ratio, waited) if judged is None else judged)
     doubts = _weigh_flags(flags, explained_by_fog=excess < HYGROSCOPIC_GROWTH * max(background, 0.0))
     if is_background_young:
         doubts[ConfidenceReason.NEW_BACKGROUND] = -0.5
@@ -144,6 +144,10 @@ def assess_confidence(
     log_odds = min(max(log_odds, -_MAX_LOG_ODDS), _MAX_LOG_ODDS)
     reasons = tuple({**weights, **doubts})
     return Confidence(value=round(1 / (1 + math.exp(-log_odds)), 4), reasons=reasons)
+
+
+def _model_of(change: EventChange) -> LogisticModel:
+    return RISING_MODEL if change in {EventChange.OPENED, EventChange.UPDATED} else ENDED_MODEL
 
 
 _SLIGHT_DOUBT = -0.5  # log odds of a doubtful flag

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.event_builder import build_event
-from gateway.detection.kernels.corroboration import CALM_SPEED
+from gateway.detection.judge import JUDGE_FILE, load_judge
+from gateway.detection.kernels.corroboration import CALM_SPEED, RISE_NOISE
 from gateway.detection.kernels.detect import detect_rows
 from gateway.detection.kernels.gaps import MIN_SILENCE_MS, SILENCE_GAPS, end_silent_events
 from gateway.detection.neighbours import NeighbourGroups, build_neighbour_groups
@@ -33,12 +34,13 @@ from gateway.detection.records import (
     copy_records,
     view_bytes,
 )
-from gateway.detection.settings import DetectionSettings, PeakSettings
+from gateway.detection.settings import DetectionSettings, JudgeSettings, PeakSettings
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry
 
-_VERSION = 6
+_VERSION = 7
+_TRAINED_NOISE = PeakSettings().noise_absolute  # of PM2.5, whose candidates trained the judge
 _CHUNK_ROWS = 1 << 15  # rows per call of the kernel; bounds the memory for changes
 
 
@@ -64,8 +66,10 @@ class Detector:
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
+        self._judge = load_judge()
         self._parameter_cache: WeakKeyDictionary[NeighbourGroups, NDArray[np.void]] = WeakKeyDictionary()
-        self.parameters_json = msgspec.json.encode(settings, order="deterministic").decode()
+        parameters = {"judge": hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest(), "property": settings.property}
+        self.parameters_json = msgspec.json.encode(parameters, order="deterministic").decode()
         self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_json.encode()).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> DetectorState:
@@ -161,19 +165,21 @@ class Detector:
                 states.arrays,
                 states.neighbour_groups.topology,
                 self.parameters_for(states.neighbour_groups),
+                self._judge,
                 rows,
                 changes,
             )
         )
 
     def parameters_for(self, neighbour_groups: NeighbourGroups) -> NDArray[np.void]:
-        """Return PARAMETERS of each observed property."""
+        """Return two PARAMETERS of each observed property, as `detect_rows` wants them."""
         parameters = self._parameter_cache.get(neighbour_groups)
         if parameters is None:
             watched = self._settings.enabled_properties()
             parameter_rows = [
-                _parameter_row(watched.get(observed_property.id), observed_property)
+                _parameter_row(watched.get(observed_property.id), observed_property, is_coarse=is_coarse)
                 for observed_property in neighbour_groups.properties
+                for is_coarse in (False, True)
             ]
             parameters = self._parameter_cache[neighbour_groups] = np.array(parameter_rows, PARAMETERS)
         return parameters
@@ -229,9 +235,13 @@ def _wind_vectors(rows: ObservationBatch) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.stack(vectors, axis=1), np.float32)
 
 
-def _parameter_row(settings: PeakSettings | None, observed_property: ObservedProperty) -> tuple[float, ...]:
+def _parameter_row(
+    settings: PeakSettings | None, observed_property: ObservedProperty, *, is_coarse: bool
+) -> tuple[float, ...]:
+    """Return one PARAMETERS; `is_coarse`: for readings that the judge may judge."""
     if settings is None:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
+    judge = settings.judge if is_coarse else None
     _, moderate, severe, extreme = observed_property.severity_levels or (math.inf,) * 4
     derived = {
         "on": 1.0,
@@ -240,10 +250,30 @@ def _parameter_row(settings: PeakSettings | None, observed_property: ObservedPro
         "settling_ms": 60_000 * max(settings.background_minutes, settings.noise_minutes),
         "cusum_rate": 60 / settings.unit_seconds,
         "fast_cusum_rate": 60 / settings.sure_seconds,
-        "hold": settings.hold / settings.threshold,
+        "hold": settings.hold / (judge or settings).threshold,
         "moderate": moderate,
         "severe": severe,
         "extreme": extreme,
+        "rise": max(settings.smallest, RISE_NOISE * settings.noise_absolute),
+        "smallest_event": settings.smallest,
+        "judged": 0.0,
+        "judge_scale": _TRAINED_NOISE / settings.noise_absolute,
+        "judge_limit": 0.0,
+        "false_rate": 0.0,
     }
-    values = {**msgspec.structs.asdict(settings), **derived}
+    values = {**msgspec.structs.asdict(settings), **derived, **(_judge_parameters(judge, settings) if judge else {})}
     return tuple(float(values[name]) for name in PARAMETERS.names or ())
+
+
+def _judge_parameters(judge: JudgeSettings, settings: PeakSettings) -> dict[str, float]:
+    return {
+        "drift": judge.drift,
+        "threshold": judge.threshold,
+        "clip": judge.clip,
+        "noise_absolute": judge.noise_share * settings.noise_absolute,
+        "smallest": judge.smallest_share * settings.smallest,
+        "judged": 1.0,
+        # rounded, as the last bit of a logarithm differs between machines
+        "judge_limit": round(math.log(judge.least_probability / (1 - judge.least_probability)), 9),
+        "false_rate": judge.false_alarms,
+    }

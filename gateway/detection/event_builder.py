@@ -86,6 +86,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         disagrees=int(event_record["twin_disagreements"]),
         minutes=_minutes_since_onset(facts, change),
         waited=_minutes_to_tail(event_record),
+        judged=_judged_log_odds(record, kind),
         is_background_young=_is_background_young(record, facts, peak_settings),
         has_ended_without_data=bool(record["no_data"]),
     )
@@ -122,8 +123,9 @@ def _extract_facts(record: Any, kind: EventKind) -> _EventFacts:  # noqa: ANN401
     if kind is EventKind.REGIONAL:
         return _episode_facts(record["group"])
     if record["outlier"]:
-        end = record["event"]["outlier_until"] if record["no_data"] else record["stream"]["at"]
-        return _outlier_facts(record["event"], from_ms(end))
+        event = record["event"]
+        end = int(event["outlier_since"]) + int(event["outlier_ms"]) if record["no_data"] else record["stream"]["at"]
+        return _outlier_facts(event, from_ms(end))
     return _peak_facts(record["stream"], record["event"], is_merged=int(record["change_code"]) == records.MERGED)
 
 
@@ -188,6 +190,13 @@ def _minutes_to_tail(event_record: Any) -> float | None:  # noqa: ANN401 - numpy
     """Return the minutes from a single-reading peak until its tail was detected; None for other events."""
     is_single_reading = event_record["confirmed_by_tail"] and event_record["peak_at"] == event_record["onset"]
     return float(event_record["detected_at"] - event_record["onset"]) / 60_000 if is_single_reading else None
+
+
+def _judged_log_odds(record: Any, kind: EventKind) -> float | None:  # noqa: ANN401 - numpy
+    """Return the log odds that the judge gave; None for events of a group, outliers and streams without a judge."""
+    log_odds = int(record["event"]["log_odds"])
+    is_judged = kind is not EventKind.REGIONAL and not record["outlier"] and log_odds != records.NOT_JUDGED
+    return log_odds / 1_000 if is_judged else None
 
 
 def _is_background_young(record: Any, facts: _EventFacts, settings: PeakSettings) -> bool:  # noqa: ANN401 - numpy

@@ -29,25 +29,40 @@ from gateway.model.timestamps import from_ms
 _NAME = re.compile(r"peak@(\d+)#")
 _END_REASON = ConfidenceReason.DETECTOR_REPLACED.value
 
-# One state of version 5: what continues of it, each field with its type and its place in the bytes.
-_STATE_5 = np.dtype(
-    {
-        "itemsize": 432,
-        "names": [
-            "at", "residual", "background", "variance", "cusum", "gain", "first_at", "count",
-            "rise_at", "rise_background", "readings", "humid_readings", "flags", "twin_agreements",
-            "twin_disagreements", "wind_east", "wind_north", "wind_speed", "wind_readings", "peak_at",
-            "group_reading_count", "group_at", "wind",
-        ],
-        "formats": [
-            "i8", "f8", "f8", "f8", "f8", "f8", "i8", "i4", "i8", "f8", "i4", "i4", "i4", "i2", "i2",
-            "f4", "f4", "f4", "i4", "i8", "i8", "i8", WIND,
-        ],
-        "offsets": [
-            0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88, 92, 94, 96, 100, 104, 108, 136, 272, 288, 400,
-        ],
-    }
-)  # fmt: skip
+# States of former versions: what continues of them, each field with its type and its place in the bytes.
+_CONTINUED_BY_5 = {
+    "at": "i8", "residual": "f8", "background": "f8", "variance": "f8", "cusum": "f8", "gain": "f4", "first_at": "i8",
+    "count": "i4", "rise_at": "i8", "rise_background": "f8", "readings": "i4", "humid_readings": "i4", "flags": "i4",
+    "twin_agreements": "i2", "twin_disagreements": "i2", "wind_east": "f4", "wind_north": "f4", "wind_speed": "f4",
+    "wind_readings": "i4", "peak_at": "i8", "group_reading_count": "i8", "group_at": "i8", "wind": WIND,
+}  # fmt: skip
+_CONTINUED_BY_6 = {
+    **_CONTINUED_BY_5, "readings": "i2", "humid_readings": "i2", "gap_ms": "i4", "resumed_seconds": "i4",
+    "rose_at": "i8", "rose_ms": "i4", "rose_before_ms": "i4",
+}  # fmt: skip
+_FORMER_STATES = {
+    5: np.dtype(
+        {
+            "itemsize": 432,
+            "names": list(_CONTINUED_BY_5),
+            "formats": list(_CONTINUED_BY_5.values()),
+            "offsets": [
+                0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88, 92, 94, 96, 100, 104, 108, 136, 272, 288, 400,
+            ],
+        }
+    ),
+    6: np.dtype(
+        {
+            "itemsize": 440,
+            "names": list(_CONTINUED_BY_6),
+            "formats": list(_CONTINUED_BY_6.values()),
+            "offsets": [
+                0, 8, 16, 24, 32, 48, 40, 56, 64, 72, 80, 82, 84, 88, 90, 96, 100, 104, 108, 128, 272, 288, 408,
+                52, 236, 240, 248, 252,
+            ],
+        }
+    ),
+}  # fmt: skip
 
 
 def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[int, bytes]:
@@ -73,8 +88,9 @@ def _convert(other: str, name: str, state: bytes) -> bytes | None:
     versions = _version_of(other), _version_of(name)
     if versions[0] == versions[1] and len(state) == STATE.itemsize:
         return _close(np.frombuffer(state, STATE).copy())
-    if versions[0] == 5 and len(state) == _STATE_5.itemsize:
-        return _close(_from_version_5(np.frombuffer(state, _STATE_5)[0]))
+    former = _FORMER_STATES.get(versions[0] or 0)
+    if former is not None and len(state) == former.itemsize:
+        return _close(_continue_former(np.frombuffer(state, former)[0]))
     return None
 
 
@@ -92,17 +108,17 @@ def _close(states: NDArray[np.void]) -> bytes:
     return states.tobytes()
 
 
-def _from_version_5(former: np.void) -> NDArray[np.void]:
+def _continue_former(former: np.void) -> NDArray[np.void]:
     states = np.zeros(1, STATE)
     for part in ("stream", "event"):
-        for field in set(_STATE_5.names or ()) & set(states[part].dtype.names or ()):
+        for field in set(former.dtype.names or ()) & set(states[part].dtype.names or ()):
             states[part][field] = min(former[field], MAX_COUNT) if field in _COUNTS else former[field]
     states["group"]["reading_count"], states["group"]["at"] = former["group_reading_count"], former["group_at"]
     states["wind"] = former["wind"]
     return states
 
 
-_COUNTS = {"readings", "humid_readings"}  # narrower since version 6
+_COUNTS = {"readings", "humid_readings", "wind_readings"}  # narrower since versions 6 and 7
 
 
 def last_reading_at(state: bytes) -> datetime:

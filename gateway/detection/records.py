@@ -35,26 +35,30 @@ EVENT = np.dtype(
         ("flags", np.int32),  # any reading's
         ("twin_agreements", np.int16),  # readings that a collocated twin confirms
         ("twin_disagreements", np.int16),
-        ("below_count", np.int16),  # readings; of the open event
+        ("below_count", np.int8),  # readings; of the open event
+        ("is_reported", np.int8),  # 0: the open event is a candidate only
         ("kind", np.int8),  # of the open event
         ("confirmed_by_tail", np.int8),  # 1: one reading and its tail opened the event
         ("wind_east", np.float32),  # sums of unit vectors the wind comes from; a calm reading adds none
         ("wind_north", np.float32),
         ("wind_speed", np.float32),
-        ("wind_readings", np.int32),
+        ("wind_readings", np.int16),
+        ("log_odds", np.int16),  # thousandths: the judge's highest answer since the candidate began; NOT_JUDGED
         ("onset", np.int64),  # of the open event, as are the following
         ("detected_at", np.int64),
         ("peak_at", np.int64),
         ("below_since", np.int64),  # 0: not below
         ("peak", np.float64),
         ("peak_background", np.float64),
-        ("reported_excess", np.float64),  # excess of the last reported revision
+        ("reported_excess", np.float32),  # excess of the last reported revision
+        ("restlessness", np.float32),  # share of the last day with an excess, when it was last written
         ("outlier_since", np.int64),  # outlier: a single reading, or readings with an invalid flag
-        ("outlier_until", np.int64),
+        ("outlier_ms", np.int32),  # from there to the last of them
+        ("restless_at", np.uint32),  # s since 1970: when `restlessness` was last written
         ("outlier_peak", np.float64),
         ("outlier_level", np.float64),
-        ("outlier_before", np.float64),  # the value before it
-        ("outlier_after", np.float64),  # the value after it
+        ("outlier_before", np.float32),  # the value before it
+        ("outlier_after", np.float32),  # the value after it
         ("outlier_flags", np.int32),
         ("outlier_noise", np.float32),
         ("outlier_own_noise", np.float32),  # noise of the stream before it, without noise_absolute
@@ -63,6 +67,8 @@ EVENT = np.dtype(
         ("resumed_seconds", np.int32),  # from `first_at` to the first reading after the last silence
         ("rose_at", np.int64),  # first reading of the last rise that stood out; 0: none
         ("rose_ms", np.int32),  # from there to its last reading that stood out
+        ("quiet_minutes", np.float32),  # between the onsets of this candidate and the one before it
+        ("limit_offset", np.float32),  # log odds: how much the limit of this station is above that of the settings
         ("rose_before_ms", np.int32),  # from the first reading of the rise before to `rose_at`; 0: none
     ]
 )
@@ -129,6 +135,12 @@ PARAMETERS = np.dtype(
         ("moderate", np.float64),  # lowest excess of the severity, in the unit of the property; infinite if it has none
         ("severe", np.float64),
         ("extreme", np.float64),
+        ("smallest_event", np.float64),  # a candidate may be smaller
+        ("rise", np.float64),  # smallest excess that counts as a rise beside an event of a neighbour
+        ("judged", np.float64),  # 1: the judge decides which candidate becomes an event
+        ("judge_scale", np.float64),  # factor from this property's excess to one of PM2.5
+        ("judge_limit", np.float64),  # log odds from which a candidate is an event
+        ("false_rate", np.float64),  # false alarms a day at which a station's limit stays as it is
     ]
 )
 
@@ -151,6 +163,7 @@ CHANGE = np.dtype(
         ("group", GROUP),
     ]
 )
+NOT_JUDGED = -32_768
 OPENED, UPDATED, ENDED, VOIDED, MERGED = 1, 2, 3, 4, 5
 PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
 
@@ -179,14 +192,29 @@ class Topology(NamedTuple):
     north: NDArray[np.float64]
 
 
+class Judge(NamedTuple):
+    """Decision trees of the judge: roots (trees,), and (nodes,) each: feature (-1: leaf), limit, left, right, value."""
+
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    limit: NDArray[np.float64]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float64]
+
+
 class KernelRows(NamedTuple):
-    """Readings in their order: slots, at (ms), value, flags (n,); wind (n, 3) or (0, 3), east, north, speed."""
+    """Readings in their order: slots, at (ms), value, flags (n,); wind (n, 3) or (0, 3), east, north, speed.
+
+    trace  (n, TRACE_COLUMNS) for the features of candidates, to train the judge; (0, 0): not recorded
+    """
 
     slots: NDArray[np.int32]
     at: NDArray[np.int64]
     value: NDArray[np.float64]
     flags: NDArray[np.int32]
     wind: NDArray[np.float32]
+    trace: NDArray[np.float64] = np.zeros((0, 0))
 
 
 def allocate_changes(rows: int, streams: int) -> NDArray[np.void]:

@@ -17,6 +17,31 @@ Positive = Annotated[float, Meta(gt=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
+class JudgeSettings(Struct, frozen=True, kw_only=True):
+    """`[detection.property.<name>.judge]`: a second, trained step for readings that are 30 s or more apart.
+
+    A lower threshold makes more candidates, and decision trees weigh each of them at every reading (docs/detection.md,
+    "The judge"). Streams with a shorter interval have no judge and use the other settings.
+
+    least_probability   probability from which a candidate is an event, before the station's own limit is added
+    false_alarms        expected false alarms per sensor and day at which the limit of a station stays as it is
+    drift, threshold, clip   of a candidate, instead of those of the property
+    noise_share         part of the property's `noise_absolute` that counts for a candidate
+    smallest_share      part of the property's `smallest` that a candidate needs; an event needs all of it
+    """
+
+    least_probability: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    false_alarms: Positive = 0.5
+    drift: Positive = 1.3
+    threshold: Positive = 2.3
+    clip: Positive = 3.4
+    noise_share: Annotated[float, Meta(gt=0, le=1)] = 0.72
+    smallest_share: Annotated[float, Meta(gt=0, le=1)] = 0.67
+
+    def __post_init__(self) -> None:
+        _require_two_readings(self.clip, self.drift, self.threshold)
+
+
 class PeakSettings(Struct, frozen=True, kw_only=True):
     """`[detection.property.<name>]`: how peaks of one property are detected.
 
@@ -51,6 +76,7 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     few_share           the same in a group of few stations
     lift                how far the common excess is moved from the median towards the upper quartile
     spread              weight of the spread among neighbours in the noise
+    judge               settings of the judge; absent: every candidate is an event
     """
 
     on: bool = True
@@ -80,12 +106,17 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     few_share: Annotated[float, Meta(ge=0)] = 2.1
     lift: Annotated[float, Meta(ge=0)] = 0.393
     spread: Annotated[float, Meta(ge=0)] = 0.427
+    judge: JudgeSettings | None = None
 
     def __post_init__(self) -> None:
         if self.polarity == 0:
             raise ValueError("polarity: 1 where the signal rises with pollution, -1 where it falls")
-        if self.clip - self.drift >= self.threshold:
-            raise ValueError("clip: clip - drift must stay below threshold, or one bad reading opens an event")
+        _require_two_readings(self.clip, self.drift, self.threshold)
+
+
+def _require_two_readings(clip: float, drift: float, threshold: float) -> None:
+    if clip - drift >= threshold:
+        raise ValueError("clip: clip - drift must stay below threshold, or one bad reading opens an event")
 
 
 _DEFAULTS = {

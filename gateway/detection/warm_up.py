@@ -20,6 +20,7 @@ from gateway.detection.kernels import (
     detect,
     event_lifecycle,
     gaps,
+    judge,
     quartiles,
     regional,
 )
@@ -40,6 +41,7 @@ _KERNEL_MODULES = (
     common_mode,
     corroboration,
     gaps,
+    judge,
     quality_kernels,
 )
 _KERNELS = tuple(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel))

@@ -1,6 +1,6 @@
 """Facts of one event in a dossier: wind, parameters of the detector, levels, and the highest value nearby. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,8 +34,8 @@ def list_parameters(event: DetectedEvent) -> Sequence[tuple[str, str]]:
     """Name and value of the detector's parameters for the event's property; empty if they were not stored."""
     if event.parameters is None:
         return ()
-    tables = msgspec.json.decode(event.parameters, type=dict[str, dict[str, dict[str, Any]]])
-    table = tables.get("property", {}).get(event.document.observed_property, {})
+    tables: Mapping[str, Any] = msgspec.json.decode(event.parameters).get("property", {})
+    table = tables.get(event.document.observed_property, {})
     return [(name, msgspec.json.encode(value).decode()) for name, value in table.items()]
 
 

@@ -10,9 +10,12 @@ import json
 import math
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from edge_agent.configuration import ConfigurationError, load_toml
@@ -24,6 +27,7 @@ from edge_agent.recordings.recording import RecordedValue, Recording
 from edge_agent.recordings.times import DayOrder
 from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector
+from gateway.detection.kernels.detect import LONGEST_INTERVAL_MS
 from gateway.detection.row_order import order_rows
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.parquet_table import ParquetTable
@@ -113,7 +117,26 @@ def _describe(recordings: Sequence[Recording], settings: DetectionSettings) -> l
         sentences.append(f"not in the registry of properties, so without limits: {', '.join(unknown)}")
     if not settings.enabled_properties().keys() & set(names):
         sentences.append(f"no peaks are detected of {', '.join(names) or 'nothing'}")
+    slow = _list_slow_streams(recordings)
+    if slow:
+        sentences.append(
+            f"{len(slow)} streams have readings more than {LONGEST_INTERVAL_MS // 60_000} minutes apart, which show no "
+            f"short peaks; none are detected in them, the first is {slow[0]}"
+        )
     return sentences
+
+
+def _list_slow_streams(recordings: Sequence[Recording]) -> list[str]:
+    """Return the names of streams whose median interval is too long for peaks."""
+    times: dict[str, list[int]] = defaultdict(list)
+    for recording in recordings:
+        for value in recording.values:
+            times[f"{value.station} {value.observed_property}"].append(value.at)
+    return sorted(
+        name
+        for name, moments in times.items()
+        if len(moments) > 1 and median(b - a for a, b in pairwise(sorted(moments))) > LONGEST_INTERVAL_MS
+    )
 
 
 def detect_events(

@@ -61,9 +61,15 @@ def note_outlier(s: Any, e: Any, at: int, x: float, level: float, noise: float, 
     if s.outlier_count == 0:
         e.outlier_since = at
         e.outlier_flags = 0
-    e.outlier_until = at
+    e.outlier_ms = min(at - e.outlier_since, MAX_INT32)
     e.outlier_flags |= flags
     s.outlier_count = min(s.outlier_count + 1, MAX_COUNT)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def outlier_until(e: Any) -> Any:
+    """Return the time in ms of the last reading that stands out and is not resolved."""
+    return e.outlier_since + e.outlier_ms
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -80,6 +86,7 @@ def start_background(s: Any, e: Any, p: Any, at: int, x: float) -> None:
     s.count = 1
     s.outlier_count = 0
     e.resumed_seconds = 0
+    e.restlessness = 0.0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -12,6 +12,7 @@ from gateway.detection.kernels.baseline import (
     WARM_UP_READINGS,
     compute_step_sizes,
     exponential_steps,
+    outlier_until,
     start_background,
 )
 from gateway.detection.kernels.cache_invalidation import remove_stale_cache
@@ -30,6 +31,7 @@ from gateway.detection.kernels.event_lifecycle import (
     apply_change,
     follow_reading,
     has_tail,
+    report_candidate,
     resolve_outlier,
 )
 from gateway.detection.kernels.gaps import (
@@ -43,13 +45,16 @@ from gateway.detection.kernels.gaps import (
     restart_limit,
     silence_limit,
 )
+from gateway.detection.kernels.judge import RESTLESS_NOISE, TRACE_COLUMNS, note_excess
 from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_STREAMS, prefetch
 from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
-from gateway.detection.records import KernelRows, StateArrays, Topology
+from gateway.detection.records import Judge, KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
 _MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
+JUDGED_GAP_MS = 30_000  # ms: finer streams have no judge, as there is no labelled recording of one
+LONGEST_INTERVAL_MS = 20 * 60_000  # ms: readings that are farther apart show no short peak
 _SKIP_MARGIN = 0.999  # below this share of the drift C stays 0, however the quotient is rounded
 
 
@@ -68,20 +73,26 @@ def update_wind(w: Any, wind: NDArray[np.float32], row: int, at: int) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def detect_rows(
-    state: StateArrays, topology: Topology, parameters: NDArray[np.void], rows: KernelRows, changes: NDArray[np.void]
+    state: StateArrays,
+    topology: Topology,
+    parameters: NDArray[np.void],
+    judge: Judge,
+    rows: KernelRows,
+    changes: NDArray[np.void],
 ) -> int:
     """Update the state in place, write changes of events into `changes`, return their number.
 
-    parameters (properties,) PARAMETERS; changes: as `records.allocate_changes` returns. Readings that are not finite,
+    parameters (2 properties,) PARAMETERS, of each property those of fine streams and those of streams that the judge
+    may judge; changes: as `records.allocate_changes` returns. Readings that are not finite,
     or not newer than the last one of their datastream, leave the state unchanged.
     """
     change_count = 0
-    scratch = np.empty(MAX_VALUES)
+    scratch, features = np.empty(MAX_VALUES), np.zeros(TRACE_COLUMNS)
     # local names: numba then counts no reference per reading
     streams, events, members = state.streams, state.events, topology.members
     has_wind = len(rows.wind) > 0
     use_prefetch = len(streams) > PREFETCH_MIN_STREAMS
-    last_gap_ms, interval_ms, last_property_index = -1, 0, np.uint64(0)
+    last_gap_ms, interval_ms, last_parameter_index = -1, 0, np.uint64(0)
     p = parameters[0]
     cusum_weight = fast_cusum_weight = background_step = falling_step = noise_step = 0.0
     for i in range(len(rows.value)):
@@ -91,20 +102,21 @@ def detect_rows(
         slot = int(rows.slots[row])
         slot_index = np.uint64(slot)
         group = np.uint64(topology.group_of[slot_index])
-        property_index = np.uint64(topology.property_of[group])
         s, e, g = streams[slot_index], events[slot_index], state.groups[group]
         at, flags, value = rows.at[row], rows.flags[row], rows.value[row]
         if has_wind and not topology.is_guest[slot_index]:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
+        gap_ms = at - s.at
+        is_coarse = gap_ms >= JUDGED_GAP_MS and (s.gap_ms >= JUDGED_GAP_MS // 2 or s.gap_ms == 0)
+        parameter_index = np.uint64(2 * topology.property_of[group] + (1 if is_coarse else 0))
         if flags & EXCLUDED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
             change_count = follow_excluded_reading(
-                state, topology, parameters[property_index], slot, at, value, flags, i, changes, change_count
+                state, topology, parameters[parameter_index], slot, at, value, flags, i, changes, change_count
             )
             continue
-        gap_ms = at - s.at
         age_ms = at - s.first_at
-        if property_index != last_property_index or gap_ms != last_gap_ms or age_ms < p.settling_ms:
-            p = parameters[property_index]  # only here: a reading with the same gap does not wait for this load
+        if parameter_index != last_parameter_index or gap_ms != last_gap_ms or age_ms < p.settling_ms:
+            p = parameters[parameter_index]  # only here: a reading with the same gap does not wait for this load
             if gap_ms > MIN_SILENCE_MS and gap_ms > silence_limit(s):
                 change_count = handle_silence(state, topology, slot, at, i, changes, change_count)
                 if gap_ms > restart_limit(s):
@@ -116,7 +128,7 @@ def detect_rows(
                 p, gap_ms, age_ms
             )
             last_gap_ms = gap_ms if age_ms >= p.settling_ms and gap_ms <= MIN_SILENCE_MS else -1
-            last_property_index = property_index
+            last_parameter_index = parameter_index
         if p.on == 0.0:
             continue
         x = value * p.polarity
@@ -131,7 +143,7 @@ def detect_rows(
         variance = s.variance  # a local is not loaded from memory again
         own_noise_squared = variance + noise_floor * noise_floor
         own_noise = math.sqrt(own_noise_squared)
-        if residual > RISE_NOISE * own_noise and residual > p.smallest and s.count > WARM_UP_READINGS:
+        if residual > RISE_NOISE * own_noise and residual > p.rise and s.count > WARM_UP_READINGS:
             note_rise(e, at)
         first_change = change_count
         noise, level, common_part = own_noise, background, 0.0
@@ -171,11 +183,13 @@ def detect_rows(
             if s.outlier_count > 0 and e.outlier_flags != 0:
                 change_count = report_invalid_readings(state, topology, slot, at, i, changes, change_count)
             z = excess / noise
+            if z > RESTLESS_NOISE and p.judged > 0.0:
+                note_excess(e, at, interval_ms)
             previous_cusum = s.cusum
             cusum = previous_cusum + (fast_cusum_weight if z >= p.sure else cusum_weight) * (
                 (z if z < p.clip else p.clip) - p.drift
             )
-            cusum = 0.0 if cusum < 0.0 else cusum
+            cusum = 0.0 if cusum < 0.0 or s.gap_ms > LONGEST_INTERVAL_MS else cusum
             cusum = cusum if cusum < 4 * p.threshold else 4 * p.threshold
             s.cusum = cusum
             if cusum > 0.0 or s.revision > 0 or s.outlier_count > 0:
@@ -196,9 +210,12 @@ def detect_rows(
                     elif w.at > 0 and abs(at - w.at) <= _MAX_WIND_AGE_MS:
                         accumulate_wind(e, w.east, w.north, w.speed)
                     if change_code:
-                        apply_change(changes[change_count], change_code, s, e, g, r)
-                        change_count += 1
-                if s.outlier_count > 0 and e.outlier_until != at:
+                        change_count += apply_change(changes[change_count], change_code, s, e, g, r)
+                    if s.revision > 0 and (p.judged > 0.0 or e.is_reported == 0):
+                        change_count += report_candidate(
+                            changes[change_count], judge, rows.trace, s, e, g, p, r, own_noise, features
+                        )
+                if s.outlier_count > 0 and outlier_until(e) != at:
                     change_count += resolve_outlier(changes[change_count], s, e, g, p, r)
                 learning_factor = p.freeze if s.revision > 0 else 1.0 / (1.0 + p.hold * s.cusum)
                 background = s.background

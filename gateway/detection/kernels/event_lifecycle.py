@@ -8,12 +8,30 @@ from numba import njit
 from numpy.typing import NDArray
 
 from edge_agent.wire import Flag
-from gateway.detection.kernels.baseline import HYGROSCOPIC_GROWTH, MAX_COUNT, WARM_UP_READINGS, note_outlier
+from gateway.detection.kernels.baseline import (
+    HYGROSCOPIC_GROWTH,
+    MAX_COUNT,
+    WARM_UP_READINGS,
+    note_outlier,
+    outlier_until,
+)
 from gateway.detection.kernels.changes import write_change
 from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
+from gateway.detection.kernels.judge import begin_candidate, judge_candidate, raise_limit
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
-from gateway.detection.records import ENDED, GLITCH, HUMIDITY, MERGED, OPENED, PEAK, SENSOR, UPDATED, VOIDED
+from gateway.detection.records import (
+    ENDED,
+    GLITCH,
+    HUMIDITY,
+    MERGED,
+    OPENED,
+    PEAK,
+    SENSOR,
+    UPDATED,
+    VOIDED,
+    Judge,
+)
 
 _HUMIDITY_FLAG = int(Flag.HUMIDITY)
 _MAX_DURATION_MS = 120 * 60_000  # ms: a longer event becomes the new background
@@ -76,20 +94,23 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
         is_tail = False
     elif not is_tail:
         return 0
-    open_event(s, e, r)
+    open_event(s, e, p, r)
     e.confirmed_by_tail = 1 if is_tail else 0
     if is_tail:
         e.onset = e.outlier_since
-    if s.outlier_count > 0 and e.outlier_until != r.at:
+    if s.outlier_count > 0 and outlier_until(e) != r.at:
         use_outlier_as_peak(e)
     return OPENED
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: ScoredRow) -> None:
-    """Write the change; reset the stream if its event is over."""
-    s.revision += 1
-    write_change(change, r.row, change_code, int(e.kind), r.slot, s, e, g)
+def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: ScoredRow) -> int:
+    """Write the change of a reported event; reset the stream if the event is over. Returns the number written."""
+    is_written = e.is_reported == 1 and change_code != OPENED
+    if is_written or change_code == OPENED:
+        s.revision += 1
+    if is_written:
+        write_change(change, r.row, change_code, int(e.kind), r.slot, s, e, g)
     if change_code == OPENED:
         silent_at = s.at + silence_limit(s)
         g.silent_at = silent_at if g.silent_at == 0 else min(g.silent_at, silent_at)
@@ -97,8 +118,39 @@ def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: Score
     if change_code in (ENDED, VOIDED, MERGED):
         if r.at - e.onset > _MAX_DURATION_MS:
             s.background = r.x
+        if is_written:
+            raise_limit(e)
         s.revision = 0
         s.cusum = 0.0
+    return 1 if is_written else 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def report_candidate(
+    change: Any,
+    judge: Judge,
+    trace: NDArray[np.float64],
+    s: Any,
+    e: Any,
+    g: Any,
+    p: Any,
+    r: ScoredRow,
+    own_noise: float,
+    features: NDArray[np.float64],
+) -> int:
+    """Report a candidate that is an event by now, as opened by this reading; return the number of changes written."""
+    if p.judged > 0.0:
+        judge_candidate(judge, trace, s, e, p, r, own_noise, features)
+    if e.is_reported == 1:
+        return 0
+    is_small = e.peak - e.peak_background <= p.smallest_event
+    if p.judged > 0.0 and (is_small or e.log_odds < 1_000 * (p.judge_limit + e.limit_offset)):
+        return 0
+    e.is_reported = 1
+    e.detected_at = r.at
+    e.reported_excess = e.peak - e.peak_background
+    write_change(change, r.row, OPENED, int(e.kind), r.slot, s, e, g)
+    return 1
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -107,12 +159,12 @@ def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
 
     One follow-up reading needs a higher threshold than two. Thresholds scale with the interval.
     """
-    if s.revision > 0 or not _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS:
+    if s.revision > 0 or not _MIN_TAIL_GAP_MS <= r.at - outlier_until(e) <= _MAX_TAIL_GAP_MS:
         return False
     tail_height, noise_factor = r.x - e.outlier_before, p.tail_now
     if s.outlier_count > 1:
         tail_height, noise_factor = e.outlier_after - 0.5 * (e.outlier_before + r.x), p.tail
-    gap_minutes = max(1.0, (r.at - e.outlier_until) * (1 / 60_000))
+    gap_minutes = max(1.0, (r.at - outlier_until(e)) * (1 / 60_000))
     return tail_height > max(
         noise_factor * gap_minutes * e.outlier_own_noise, _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level)
     )
@@ -132,9 +184,9 @@ def resolve_outlier(change: Any, s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -
     """Decide from the readings after an outlier what it was; return the number of changes written (0 or 1)."""
     height = e.outlier_peak - e.outlier_level
     has_returned = s.revision == 0 and r.excess < LOW_SHARE * height
-    if has_returned and s.outlier_count == 1 and _MIN_TAIL_GAP_MS <= r.at - e.outlier_until <= _MAX_TAIL_GAP_MS:
+    if has_returned and s.outlier_count == 1 and _MIN_TAIL_GAP_MS <= r.at - outlier_until(e) <= _MAX_TAIL_GAP_MS:
         e.outlier_after = r.x
-        e.outlier_until = r.at
+        e.outlier_ms = r.at - e.outlier_since
         s.outlier_count = 2
         return 0
     is_reported = has_returned and height >= p.sure * e.outlier_noise
@@ -164,6 +216,8 @@ def begin_rise(e: Any, r: ScoredRow, background: float) -> None:
 @njit(nogil=True, cache=True, error_model="numpy")
 def accumulate_wind(e: Any, east: float, north: float, speed: float) -> None:
     """Add the wind of this reading to the sums of the rise."""
+    if e.wind_readings == MAX_COUNT:
+        return
     e.wind_east += east
     e.wind_north += north
     e.wind_speed += speed
@@ -188,8 +242,9 @@ def compare_twin(s: Any, e: Any, twin: Any, p: Any) -> None:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def open_event(s: Any, e: Any, r: ScoredRow) -> None:
-    """Open an event and classify it by what is known so far."""
+def open_event(s: Any, e: Any, p: Any, r: ScoredRow) -> None:
+    """Open an event as a candidate and classify it by what is known so far."""
+    begin_candidate(e, p, r.at)
     event_background = min(s.background, e.rise_background) + (r.level - s.background)
     e.onset = e.rise_at
     e.detected_at = r.at
@@ -234,7 +289,7 @@ def follow_open_event(s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -> int:
     if r.excess < LOW_SHARE * peak_excess or r.z < 1:
         if e.below_count == 0:
             e.below_since = r.at
-        e.below_count = min(e.below_count + 1, MAX_COUNT)
+        e.below_count = min(e.below_count + 1, 2)
     else:
         e.below_count = 0
     too_long = r.at - e.onset > _MAX_DURATION_MS

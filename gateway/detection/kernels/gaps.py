@@ -23,10 +23,12 @@ from gateway.detection.kernels.baseline import (
     MAX_INT32,
     WARM_UP_READINGS,
     note_invalid_reading,
+    outlier_until,
     start_background,
 )
 from gateway.detection.kernels.changes import write_change
 from gateway.detection.kernels.corroboration import add_neighbours
+from gateway.detection.kernels.judge import raise_limit
 from gateway.detection.records import ENDED, REGIONAL, SENSOR, VOIDED, StateArrays, Topology
 
 _STUCK_FLAG = int(Flag.STUCK)
@@ -57,6 +59,11 @@ def end_without_data(
 ) -> int:
     """End the open event of a datastream at its last reading; return the new number of changes."""
     s, e = state.streams[slot], state.events[slot]
+    if e.is_reported == 0:
+        s.revision = 0
+        s.cusum = 0.0
+        return change_count
+    raise_limit(e)
     e.below_since = s.at
     s.revision += 1
     g = state.groups[topology.group_of[slot]]
@@ -145,7 +152,7 @@ def report_invalid_readings(
     write_change(change, row, ENDED, SENSOR, slot, s, e, state.groups[topology.group_of[slot]])
     change.outlier = 1
     change.stream.at = at
-    change.no_data = 1 if at - e.outlier_until > silence_limit(s) else 0
+    change.no_data = 1 if at - outlier_until(e) > silence_limit(s) else 0
     s.outlier_count = 0
     return change_count + 1
 
@@ -184,6 +191,10 @@ def void_stuck_event(
 ) -> int:
     """Void the open event of a sensor that turns out to be stuck; return the new number of changes."""
     s, e = state.streams[slot], state.events[slot]
+    if e.is_reported == 0:
+        s.revision = 0
+        return change_count
+    raise_limit(e)
     e.below_since = at
     e.flags |= _STUCK_FLAG
     s.revision += 1

@@ -64,9 +64,10 @@ def merge_peaks(
         if s.revision == 0 or e.onset < g.onset - MERGE_WINDOW_MS or e.kind != PEAK:
             continue
         if is_part_of_episode(s, e, g):
-            s.revision += 1
-            write_change(changes[change_count], row, MERGED, PEAK, j, s, e, g)
-            change_count += 1
+            if e.is_reported == 1:
+                s.revision += 1
+                write_change(changes[change_count], row, MERGED, PEAK, j, s, e, g)
+                change_count += 1
             s.revision = 0
             s.cusum = 0.0
     return change_count

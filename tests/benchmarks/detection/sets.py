@@ -46,6 +46,16 @@ def list_sets(seeds):
     ] + [RELEASES]
 
 
+def list_training_sets(seeds):
+    """Sets for the judge: small and industrial peaks at both intervals."""
+    return [
+        LabelledSet(name=f"{tier} peaks, {step} s", recording=recording, step=step, tier=tier, seed=seed)
+        for recording, step in (("pm_aberdeen_2019.csv.gz", 150), ("pm_rtp_2019_1min.csv.gz", 60))
+        for tier in ("small", "industrial")
+        for seed in seeds
+    ]
+
+
 def list_missing_files(shared):
     """What is not there of what the benchmark needs."""
     files = {shared / "bench" / "benchmark.py", shared / "data" / UNLABELLED.recording}

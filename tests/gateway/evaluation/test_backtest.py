@@ -96,6 +96,14 @@ def test_other_settings_make_another_detector(tmp_path, backtest):
     assert events == []
 
 
+def test_hourly_values_are_named_as_too_slow(tmp_path, backtest):
+    rows = [(s, p, T0 / 1_000 + 3_600 * i, v, rh) for i, (s, p, _, v, rh) in enumerate(recording()) if s == "a:1"]
+    code, errors, events = backtest(write(tmp_path / "r.csv", rows))
+    assert (code, events) == (0, [])
+    assert "more than 20 minutes apart" in errors
+    assert "a:1 pm2_5" in errors
+
+
 REFUSED = [
     ("", "the file is empty"),
     ("station,time,value\nx,1,2\n", "which property the column 'value' holds is not said"),

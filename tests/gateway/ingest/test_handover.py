@@ -20,8 +20,9 @@ from gateway.store.connection import Store
 from tests.gateway.enrolled_node import T0
 from tests.laws import build_registry
 
-# The state and the event of version 5 after 49 seconds of `reading`, as that version wrote them.
-FORMER = json.loads(Path(__file__).with_name("detector_5.json").read_text())
+# The state and the event of former versions after 49 seconds of `reading`, as those versions wrote them.
+FORMER_VERSIONS = {n: json.loads(Path(__file__).with_name(f"detector_{n}.json").read_text()) for n in (5, 6)}
+FORMER = FORMER_VERSIONS[5]
 STATE_5 = base64.b64decode(FORMER["state"])
 OTHER_SETTINGS = DetectionSettings(property={"pm2_5": PeakSettings(smallest=0.7)})
 
@@ -54,9 +55,9 @@ def stored_events(dsn):
     return [decode(row[0], type=Event) for row in rows]
 
 
-def put_version_5(dsn):
-    """Replace the detector's part of the database by what version 5 left there."""
-    event = FORMER["events"][-1]
+def put_former(dsn, former):
+    """Replace the detector's part of the database by what a former version left there."""
+    event = former["events"][-1]
     with psycopg.connect(dsn, autocommit=True) as connection:
         (datastream,) = connection.execute("SELECT id FROM datastream WHERE property_id = 'pm2_5'").fetchone()
         connection.execute("DELETE FROM event_revision")
@@ -64,7 +65,7 @@ def put_version_5(dsn):
         connection.execute("DELETE FROM node_state WHERE component <> 'quality'")
         connection.execute(
             "INSERT INTO node_state (node_id, component, datastreams, state) VALUES ('ijm-001', %s, %s, %s)",
-            [FORMER["detector"], [datastream], STATE_5],
+            [former["detector"], [datastream], base64.b64decode(former["state"])],
         )
         connection.execute(
             """INSERT INTO event (id, revision, change, kind, datastream_id, area_id, station_id, property_id, severity,
@@ -84,12 +85,16 @@ def put_version_5(dsn):
         )
 
 
-async def test_an_open_event_of_version_5_ends_and_its_plume_is_an_event_of_this_version(database, node):
+@pytest.mark.parametrize("version", FORMER_VERSIONS)
+async def test_an_open_event_of_a_former_version_ends_and_its_plume_is_an_event_of_this_version(
+    database, node, version
+):
     await ingest(database, [reading(node, second) for second in range(1, 50)])
-    put_version_5(database)
+    put_former(database, FORMER_VERSIONS[version])
     messages = await ingest(database, [reading(node, second) for second in range(50, 90)])
     former, mine = stored_events(database)
-    assert (former.detector, former.change.value, former.revision) == (FORMER["detector"], "ended", 2)
+    assert (former.detector, former.change.value) == (FORMER_VERSIONS[version]["detector"], "ended")
+    assert former.revision == 2
     assert former.end == from_ms(T0 + 49_000)
     assert former.reasons[-1] == "detector_replaced"
     assert "de detector werd vervangen" in former.words["nl"]
