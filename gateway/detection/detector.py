@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gateway.detection.event_builder import build_event
 from gateway.detection.judge import JUDGE_FILE, load_judge
-from gateway.detection.kernels.corroboration import CALM_SPEED, RISE_NOISE
+from gateway.detection.kernels.corroboration import CALM_SPEED
 from gateway.detection.kernels.detect import detect_rows
 from gateway.detection.kernels.gaps import MIN_SILENCE_MS, SILENCE_GAPS, end_silent_events
 from gateway.detection.neighbours import NeighbourGroups, build_neighbour_groups
@@ -254,7 +254,7 @@ def _parameter_row(
         "moderate": moderate,
         "severe": severe,
         "extreme": extreme,
-        "rise": max(settings.smallest, RISE_NOISE * settings.noise_absolute),
+        "event_noise": settings.noise_absolute,
         "smallest_event": settings.smallest,
         "judged": 0.0,
         "judge_scale": _TRAINED_NOISE / settings.noise_absolute,

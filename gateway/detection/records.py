@@ -136,7 +136,7 @@ PARAMETERS = np.dtype(
         ("severe", np.float64),
         ("extreme", np.float64),
         ("smallest_event", np.float64),  # a candidate may be smaller
-        ("rise", np.float64),  # smallest excess that counts as a rise beside an event of a neighbour
+        ("event_noise", np.float64),  # `noise_absolute` of an event
         ("judged", np.float64),  # 1: the judge decides which candidate becomes an event
         ("judge_scale", np.float64),  # factor from this property's excess to one of PM2.5
         ("judge_limit", np.float64),  # log odds from which a candidate is an event

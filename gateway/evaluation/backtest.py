@@ -11,7 +11,7 @@ import math
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -117,7 +117,7 @@ def _describe(recordings: Sequence[Recording], settings: DetectionSettings) -> l
         sentences.append(f"not in the registry of properties, so without limits: {', '.join(unknown)}")
     if not settings.enabled_properties().keys() & set(names):
         sentences.append(f"no peaks are detected of {', '.join(names) or 'nothing'}")
-    slow = _list_slow_streams(recordings)
+    slow = _list_slow_streams(recordings, settings.enabled_properties())
     if slow:
         sentences.append(
             f"{len(slow)} streams have readings more than {LONGEST_INTERVAL_MS // 60_000} minutes apart, which show no "
@@ -126,11 +126,11 @@ def _describe(recordings: Sequence[Recording], settings: DetectionSettings) -> l
     return sentences
 
 
-def _list_slow_streams(recordings: Sequence[Recording]) -> list[str]:
-    """Return the names of streams whose median interval is too long for peaks."""
+def _list_slow_streams(recordings: Sequence[Recording], properties: Container[str]) -> list[str]:
+    """Return the names of streams of these properties whose median interval is too long for peaks."""
     times: dict[str, list[int]] = defaultdict(list)
     for recording in recordings:
-        for value in recording.values:
+        for value in filter(lambda value: value.observed_property in properties, recording.values):
             times[f"{value.station} {value.observed_property}"].append(value.at)
     return sorted(
         name

@@ -143,8 +143,10 @@ def detect_rows(
         variance = s.variance  # a local is not loaded from memory again
         own_noise_squared = variance + noise_floor * noise_floor
         own_noise = math.sqrt(own_noise_squared)
-        if residual > RISE_NOISE * own_noise and residual > p.rise and s.count > WARM_UP_READINGS:
-            note_rise(e, at)
+        if residual > p.smallest_event and residual > RISE_NOISE * own_noise and s.count > WARM_UP_READINGS:
+            rise_floor = p.event_noise + p.noise_relative * abs(background)  # that of an event, not of a candidate
+            if residual * residual > RISE_NOISE * RISE_NOISE * (variance + rise_floor * rise_floor):
+                note_rise(e, at)
         first_change = change_count
         noise, level, common_part = own_noise, background, 0.0
         group_size = topology.offsets[group + np.uint64(1)] - topology.offsets[group]

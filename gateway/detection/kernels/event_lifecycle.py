@@ -114,7 +114,6 @@ def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: Score
     if change_code == OPENED:
         silent_at = s.at + silence_limit(s)
         g.silent_at = silent_at if g.silent_at == 0 else min(g.silent_at, silent_at)
-        note_rise(e, e.onset)
     if change_code in (ENDED, VOIDED, MERGED):
         if r.at - e.onset > _MAX_DURATION_MS:
             s.background = r.x
@@ -149,6 +148,7 @@ def report_candidate(
     e.is_reported = 1
     e.detected_at = r.at
     e.reported_excess = e.peak - e.peak_background
+    note_rise(e, e.onset)
     write_change(change, r.row, OPENED, int(e.kind), r.slot, s, e, g)
     return 1
 
