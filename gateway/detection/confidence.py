@@ -1,6 +1,7 @@
 """Confidence that an event is real, with reasons. Pure."""
 
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,6 +49,8 @@ SINGLE_READING_MODEL = LogisticModel(
 )
 _MAX_RATIO = 40.0  # units of noise; a larger size adds no confidence
 _FAR_RATIO = 8.0  # units of noise
+_VOIDED_LOG_ODDS = -3.0
+_UNDECIDED_LOG_ODDS = -0.7  # log odds of 33 %, the most while the neighbours rise too
 _MAX_LOG_ODDS = 4.6  # log odds of 99 %, the most for a single sensor
 
 
@@ -77,6 +80,7 @@ class ConfidenceReason(StrEnum):
     NEW_BACKGROUND = "new_background"  # the background began shortly before: a new sensor, or after a gap of hours
     NO_DATA = "no_data"  # no reading followed: the event may have lasted longer
     DETECTOR_REPLACED = "detector_replaced"  # the event may have lasted longer, as one of the next detector
+    PERHAPS_EPISODE = "perhaps_episode"  # neighbours rise as well: it may be the beginning of an episode
     ALL_NEIGHBOURS = "all_neighbours"  # all stations rose: an episode, not a peak of one station
 
 
@@ -107,12 +111,15 @@ def assess_confidence(
     judged: float | None = None,
     is_background_young: bool = False,
     has_ended_without_data: bool = False,
+    is_undecided: bool = False,
 ) -> Confidence:
     """Weigh an event by its excess over noise; lower the weight if humid air, a faulty sensor or a twin explains it.
 
     minutes  rise time while the event is open, else its duration
     waited   minutes until the tail of a single-reading event was detected; None for other events
     judged   log odds that the judge gave; they replace those of excess and length. None: not judged
+
+    An event is undecided while the neighbours rise so much that it may be the beginning of an episode.
 
     Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
     """
@@ -138,12 +145,20 @@ def assess_confidence(
         doubts[ConfidenceReason.NEW_BACKGROUND] = -0.5
     if has_ended_without_data:
         doubts[ConfidenceReason.NO_DATA] = 0.0
+    if kind is EventKind.PEAK and is_undecided:
+        doubts[ConfidenceReason.PERHAPS_EPISODE] = 0.0
     log_odds = min(log_odds, _MAX_LOG_ODDS) + sum(doubts.values())
-    if kind in _MAX_KIND_LOG_ODDS or change is EventChange.VOIDED:
-        log_odds = min(log_odds, _MAX_KIND_LOG_ODDS.get(kind, -3.0))
-    log_odds = min(max(log_odds, -_MAX_LOG_ODDS), _MAX_LOG_ODDS)
+    log_odds = max(min(log_odds, _highest_log_odds(change, kind, doubts)), -_MAX_LOG_ODDS)
     reasons = tuple({**weights, **doubts})
     return Confidence(value=round(1 / (1 + math.exp(-log_odds)), 4), reasons=reasons)
+
+
+def _highest_log_odds(change: EventChange, kind: EventKind, doubts: Container[ConfidenceReason]) -> float:
+    if kind in _MAX_KIND_LOG_ODDS:
+        return _MAX_KIND_LOG_ODDS[kind]
+    if change is EventChange.VOIDED:
+        return _VOIDED_LOG_ODDS
+    return _UNDECIDED_LOG_ODDS if ConfidenceReason.PERHAPS_EPISODE in doubts else _MAX_LOG_ODDS
 
 
 def _model_of(change: EventChange) -> LogisticModel:

@@ -36,7 +36,7 @@ EVENT = np.dtype(
         ("twin_agreements", np.int16),  # readings that a collocated twin confirms
         ("twin_disagreements", np.int16),
         ("below_count", np.int8),  # readings; of the open event
-        ("is_reported", np.int8),  # 0: the open event is a candidate only
+        ("is_reported", np.int8),  # 0: the open event is a candidate only; DECIDED or UNDECIDED
         ("kind", np.int8),  # of the open event
         ("confirmed_by_tail", np.int8),  # 1: one reading and its tail opened the event
         ("wind_east", np.float32),  # sums of unit vectors the wind comes from; a calm reading adds none
@@ -164,6 +164,7 @@ CHANGE = np.dtype(
     ]
 )
 NOT_JUDGED = -32_768
+DECIDED, UNDECIDED = 1, 2  # undecided: the neighbours rise as well
 OPENED, UPDATED, ENDED, VOIDED, MERGED = 1, 2, 3, 4, 5
 PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
 

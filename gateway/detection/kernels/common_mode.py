@@ -14,7 +14,11 @@ MAX_AGE_MS = 15 * 60_000  # ms: an older reading is not used
 MIN_FOR_QUARTILES = 4  # fewer neighbours have no quartiles
 SMALL_GROUP = 9  # up to this size the station itself is left out
 _MIN_RISING_NEIGHBOURS = 2
-_LARGE_GROUP = 24  # from this size the common mode is updated once per size / 3 readings
+_DECISION_MS = 15 * 60_000  # ms: an episode of many neighbours would have been recognised by then
+_RISING_NOISE = 1.0  # times the noise
+_RISING_SHARE = 0.25  # of the neighbours
+_STANDING_OUT = 4.0  # times the mean excess of the neighbours that rise
+_LARGE_GROUP = 10  # from this size the common mode is updated once per size / 3 readings
 
 
 @njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
@@ -74,3 +78,31 @@ def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int
             peaked_recently = e.peak_at > 0 and abs(now - e.peak_at) <= MAX_AGE_MS
             rising_count += 1 if peaked_recently or s.revision > 0 or (s.residual > p.smallest and s.cusum > 0.0) else 0
     return float(p.smallest_among if rising_count >= _MIN_RISING_NEIGHBOURS else p.smallest)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def do_neighbours_rise(
+    state: StateArrays, topology: Topology, p: Any, slot: int, now: int, excess: float, onset: int
+) -> bool:
+    """Whether so many neighbours rise at `now` (ms) that an event of this onset may be the beginning of an episode.
+
+    Guests and the twin do not count. An event far above the mean of its rising neighbours is no such beginning, nor is
+    one that is older than an episode of many neighbours needs.
+    """
+    group = topology.group_of[slot]
+    fresh_count, rising_count, total = 0, 0, 0.0
+    for position in range(topology.offsets[group], topology.own_ends[group]):
+        j = topology.members[position]
+        s = state.streams[j]
+        if j == slot or topology.twin_of[slot] == j or s.count <= WARM_UP_READINGS or abs(now - s.at) > MAX_AGE_MS:
+            continue
+        fresh_count += 1
+        limit = _RISING_NOISE * _RISING_NOISE * (s.variance + p.event_noise * p.event_noise)
+        if s.residual > 0.0 and s.residual * s.residual > limit:
+            rising_count += 1
+            total += s.residual
+    if rising_count == 0 or rising_count < _RISING_SHARE * fresh_count:
+        return False
+    if fresh_count >= MIN_FOR_QUARTILES and now - onset > _DECISION_MS:
+        return False
+    return bool(excess * rising_count < _STANDING_OUT * total)

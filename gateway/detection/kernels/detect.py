@@ -107,7 +107,7 @@ def detect_rows(
         if has_wind and not topology.is_guest[slot_index]:
             update_wind(state.winds[topology.area_of[group]], rows.wind, i, at)
         gap_ms = at - s.at
-        is_coarse = gap_ms >= JUDGED_GAP_MS and (s.gap_ms >= JUDGED_GAP_MS // 2 or s.gap_ms == 0)
+        is_coarse = s.count > 0 and gap_ms >= JUDGED_GAP_MS and (s.gap_ms >= JUDGED_GAP_MS // 2 or s.gap_ms == 0)
         parameter_index = np.uint64(2 * topology.property_of[group] + (1 if is_coarse else 0))
         if flags & EXCLUDED_MASK or s.count == 0 or at <= s.at or not abs(value) < np.inf:
             change_count = follow_excluded_reading(
@@ -215,7 +215,7 @@ def detect_rows(
                         change_count += apply_change(changes[change_count], change_code, s, e, g, r)
                     if s.revision > 0 and (p.judged > 0.0 or e.is_reported == 0):
                         change_count += report_candidate(
-                            changes[change_count], judge, rows.trace, s, e, g, p, r, own_noise, features
+                            changes[change_count], judge, rows.trace, state, topology, p, r, own_noise, features
                         )
                 if s.outlier_count > 0 and outlier_until(e) != at:
                     change_count += resolve_outlier(changes[change_count], s, e, g, p, r)

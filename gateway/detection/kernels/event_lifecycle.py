@@ -16,11 +16,13 @@ from gateway.detection.kernels.baseline import (
     outlier_until,
 )
 from gateway.detection.kernels.changes import write_change
+from gateway.detection.kernels.common_mode import do_neighbours_rise
 from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
 from gateway.detection.kernels.judge import begin_candidate, judge_candidate, raise_limit
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
 from gateway.detection.records import (
+    DECIDED,
     ENDED,
     GLITCH,
     HUMIDITY,
@@ -28,9 +30,12 @@ from gateway.detection.records import (
     OPENED,
     PEAK,
     SENSOR,
+    UNDECIDED,
     UPDATED,
     VOIDED,
     Judge,
+    StateArrays,
+    Topology,
 )
 
 _HUMIDITY_FLAG = int(Flag.HUMIDITY)
@@ -106,7 +111,7 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
 @njit(nogil=True, cache=True, error_model="numpy")
 def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: ScoredRow) -> int:
     """Write the change of a reported event; reset the stream if the event is over. Returns the number written."""
-    is_written = e.is_reported == 1 and change_code != OPENED
+    is_written = e.is_reported > 0 and change_code != OPENED
     if is_written or change_code == OPENED:
         s.revision += 1
     if is_written:
@@ -129,27 +134,35 @@ def report_candidate(
     change: Any,
     judge: Judge,
     trace: NDArray[np.float64],
-    s: Any,
-    e: Any,
-    g: Any,
+    state: StateArrays,
+    topology: Topology,
     p: Any,
     r: ScoredRow,
     own_noise: float,
     features: NDArray[np.float64],
 ) -> int:
-    """Report a candidate that is an event by now, as opened by this reading; return the number of changes written."""
+    """Report a candidate that is an event by now, or decide one that was undecided; return the number of changes.
+
+    An event is undecided while its neighbours rise as well: it may be the beginning of an episode.
+    """
+    s, e, g = state.streams[r.slot], state.events[r.slot], state.groups[topology.group_of[r.slot]]
     if p.judged > 0.0:
         judge_candidate(judge, trace, s, e, p, r, own_noise, features)
-    if e.is_reported == 1:
-        return 0
     is_small = e.peak - e.peak_background <= p.smallest_event
     if p.judged > 0.0 and (is_small or e.log_odds < 1_000 * (p.judge_limit + e.limit_offset)):
         return 0
-    e.is_reported = 1
-    e.detected_at = r.at
+    is_shared = e.kind == PEAK and do_neighbours_rise(state, topology, p, r.slot, r.at, r.excess, e.onset)
+    is_new = e.is_reported == 0
+    if not is_new and (e.is_reported == DECIDED or is_shared):
+        return 0
+    e.is_reported = UNDECIDED if is_shared else DECIDED
     e.reported_excess = e.peak - e.peak_background
-    note_rise(e, e.onset)
-    write_change(change, r.row, OPENED, int(e.kind), r.slot, s, e, g)
+    if is_new:
+        e.detected_at = r.at
+        note_rise(e, e.onset)
+    else:
+        s.revision += 1
+    write_change(change, r.row, OPENED if is_new else UPDATED, int(e.kind), r.slot, s, e, g)
     return 1
 
 

@@ -64,7 +64,7 @@ def merge_peaks(
         if s.revision == 0 or e.onset < g.onset - MERGE_WINDOW_MS or e.kind != PEAK:
             continue
         if is_part_of_episode(s, e, g):
-            if e.is_reported == 1:
+            if e.is_reported > 0:
                 s.revision += 1
                 write_change(changes[change_count], row, MERGED, PEAK, j, s, e, g)
                 change_count += 1
