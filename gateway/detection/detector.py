@@ -34,7 +34,7 @@ from gateway.detection.records import (
     copy_records,
     view_bytes,
 )
-from gateway.detection.settings import DetectionSettings, JudgeSettings, PeakSettings
+from gateway.detection.settings import DetectionSettings, JudgeSettings, PeakSettings, encode_parameters
 from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import ObservedProperty, Registry
@@ -68,8 +68,7 @@ class Detector:
         self._settings = settings
         self._judge = load_judge()
         self._parameter_cache: WeakKeyDictionary[NeighbourGroups, NDArray[np.void]] = WeakKeyDictionary()
-        parameters = {"judge": hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest(), "property": settings.property}
-        self.parameters_json = msgspec.json.encode(parameters, order="deterministic").decode()
+        self.parameters_json = encode_parameters(settings, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest())
         self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_json.encode()).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> DetectorState:

@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from gateway.detection.kernels.judge import FEATURES
-from gateway.detection.records import Judge
+from gateway.detection.records import DecisionTrees
 
 JUDGE_FILE = Path(__file__).with_name("judge.json")
 
@@ -28,12 +28,12 @@ class JudgeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @cache
-def load_judge() -> Judge:
+def load_judge() -> DecisionTrees:
     """Return the shipped judge. Raises ValueError if the file has other features than the kernel."""
     return build_judge(msgspec.json.decode(JUDGE_FILE.read_bytes(), type=JudgeFile))
 
 
-def build_judge(file: JudgeFile) -> Judge:
+def build_judge(file: JudgeFile) -> DecisionTrees:
     """Return the trees as arrays. Raises ValueError if the file has other features than the kernel."""
     if tuple(file.features) != FEATURES:
         raise ValueError(f"{JUDGE_FILE.name} has the features {file.features}, the kernel has {list(FEATURES)}")
@@ -46,7 +46,7 @@ def build_judge(file: JudgeFile) -> Judge:
         for node in tree
     ]
     feature, limit, left, right, value = zip(*nodes, strict=True)
-    return Judge(
+    return DecisionTrees(
         roots=np.array(roots[:-1], np.int32),
         feature=np.array(feature, np.int32),
         limit=np.array(limit, np.float64),

@@ -193,7 +193,7 @@ class Topology(NamedTuple):
     north: NDArray[np.float64]
 
 
-class Judge(NamedTuple):
+class DecisionTrees(NamedTuple):
     """Decision trees of the judge: roots (trees,), and (nodes,) each: feature (-1: leaf), limit, left, right, value."""
 
     roots: NDArray[np.int32]

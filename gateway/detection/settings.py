@@ -5,7 +5,8 @@ releases. The others are scaled by the noise of the property and by the smallest
 docs/detection.md.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -142,3 +143,31 @@ class DetectionSettings(Struct, frozen=True, kw_only=True):
     def enabled_properties(self) -> dict[str, PeakSettings]:
         """Return the properties on which peaks are detected; detection, self-test and statistics all use this."""
         return {name: settings for name, settings in self.property.items() if settings.on}
+
+
+def encode_parameters(settings: DetectionSettings, judge: str) -> str:
+    """Return JSON whose hash is part of a detector's name. `judge`: SHA-256 of the judge's file."""
+    parameters = {"judge": judge, "property": settings.property}
+    return msgspec.json.encode(parameters, order="deterministic").decode()
+
+
+def encode_logged_parameters(text: str) -> str:
+    """Return the same from parameters of a log, whose JSON has another form; also of a version with fewer settings.
+
+    Raises ValueError if they are no parameters of a detector.
+    """
+    logged = msgspec.json.decode(text, type=dict[str, Any])
+    settings = msgspec.convert({"property": logged.get("property", {})}, DetectionSettings)
+    tables = msgspec.to_builtins(settings)["property"]
+    parameters = {"judge": logged["judge"]} if "judge" in logged else {}
+    parameters["property"] = {name: _keep_known(tables[name], logged["property"][name]) for name in sorted(tables)}
+    return msgspec.json.encode(parameters).decode()
+
+
+def _keep_known(table: Mapping[str, Any], logged: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of `table` whose keys the log has, in the order of the settings."""
+    return {
+        key: _keep_known(value, logged[key]) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if key in logged
+    }

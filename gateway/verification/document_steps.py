@@ -136,11 +136,9 @@ def _encode_parameters(text: str) -> bytes | None:
     """Parameters in the form that the label of a detector hashes; None if the libraries of the gateway are missing."""
     try:
         settings_module = importlib.import_module("gateway.detection.settings")
-        msgspec_json = importlib.import_module("msgspec").json
     except ImportError:
         return None
     try:
-        settings = msgspec_json.decode(text, type=settings_module.DetectionSettings)
-    except ValueError:  # msgspec.MsgspecError is one
+        return bytes(settings_module.encode_logged_parameters(text).encode())
+    except (ValueError, TypeError, KeyError):  # msgspec.MsgspecError is a ValueError
         return b""
-    return bytes(msgspec_json.encode(settings, order="deterministic"))

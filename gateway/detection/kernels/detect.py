@@ -49,7 +49,7 @@ from gateway.detection.kernels.judge import RESTLESS_NOISE, TRACE_COLUMNS, note_
 from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_STREAMS, prefetch
 from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
-from gateway.detection.records import Judge, KernelRows, StateArrays, Topology
+from gateway.detection.records import DecisionTrees, KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
 _MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
@@ -76,7 +76,7 @@ def detect_rows(
     state: StateArrays,
     topology: Topology,
     parameters: NDArray[np.void],
-    judge: Judge,
+    judge: DecisionTrees,
     rows: KernelRows,
     changes: NDArray[np.void],
 ) -> int:

@@ -33,7 +33,7 @@ from gateway.detection.records import (
     UNDECIDED,
     UPDATED,
     VOIDED,
-    Judge,
+    DecisionTrees,
     StateArrays,
     Topology,
 )
@@ -132,7 +132,7 @@ def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: Score
 @njit(nogil=True, cache=True, error_model="numpy")
 def report_candidate(
     change: Any,
-    judge: Judge,
+    judge: DecisionTrees,
     trace: NDArray[np.float64],
     state: StateArrays,
     topology: Topology,

@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from gateway.detection.kernels.baseline import exponential_steps
-from gateway.detection.records import NOT_JUDGED, Judge
+from gateway.detection.records import NOT_JUDGED, DecisionTrees
 
 FEATURES = (
     "excess",  # largest excess of the candidate, in units of PM2.5 (ug/m3)
@@ -45,7 +45,7 @@ _SHORTEST_AGE = 1 / 24  # days: in the first hour a single excess would be all t
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sum_trees(judge: Judge, features: NDArray) -> float:  # type: ignore[type-arg]
+def sum_trees(judge: DecisionTrees, features: NDArray) -> float:  # type: ignore[type-arg]
     """Return the log odds of (TRACE_COLUMNS,) features."""
     log_odds = 0.0
     for root in judge.roots:
@@ -99,7 +99,9 @@ def doubt(log_odds: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def judge_candidate(judge: Judge, trace: NDArray, s: Any, e: Any, p: Any, r: Any, own_noise: float, f: NDArray) -> None:  # type: ignore[type-arg]
+def judge_candidate(
+    judge: DecisionTrees, trace: NDArray, s: Any, e: Any, p: Any, r: Any, own_noise: float, f: NDArray
+) -> None:  # type: ignore[type-arg]
     """Update the log odds of a candidate or an open event by the reading r.
 
     s STREAM, e EVENT, p PARAMETERS, r ScoredRow; f: memory for TRACE_COLUMNS values. `trace`: see `records.KernelRows`.

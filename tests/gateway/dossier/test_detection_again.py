@@ -249,7 +249,7 @@ def test_another_version_of_the_detector_says_what_to_install(detection, monkeyp
 def name_differently(original):
     def initialize(self, settings):
         original(self, settings)
-        self.name = self.name.replace("peak@6", "peak@99")
+        self.name = f"peak@99#{self.name.partition('#')[2]}"
 
     return initialize
 
