@@ -51,7 +51,7 @@ class NaiveDetector:
         z = excess / noise
         last, self.last_excess, cusum_before = self.background + self.last_excess, excess, self.cusum
         is_tail = self._is_tail(at, x)
-        weight = min(1.0, gap * 60 / (p.sure_seconds if z >= p.sure else p.unit_seconds))
+        weight = min(1.0, gap * 60 / (p.quick_seconds if z >= p.quick else p.unit_seconds))
         if cusum_before == 0 and self.event is None and not is_tail:
             self.rise, self.background_before_rise = at, self.background
         self.cusum = min(max(self.cusum + weight * (min(z, p.clip) - p.drift), 0.0), 4 * p.threshold)

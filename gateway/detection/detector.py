@@ -248,7 +248,7 @@ def _parameter_row(
         "noise_rate": 1 / settings.noise_minutes,
         "settling_ms": 60_000 * max(settings.background_minutes, settings.noise_minutes),
         "cusum_rate": 60 / settings.unit_seconds,
-        "fast_cusum_rate": 60 / settings.sure_seconds,
+        "fast_cusum_rate": 60 / settings.quick_seconds,
         "hold": settings.hold / (judge or settings).threshold,
         "moderate": moderate,
         "severe": severe,

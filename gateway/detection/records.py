@@ -114,6 +114,7 @@ PARAMETERS = np.dtype(
         ("clip", np.float64),
         ("cusum_rate", np.float64),  # a minute
         ("sure", np.float64),
+        ("quick", np.float64),
         ("fast_cusum_rate", np.float64),  # a minute
         ("noise_absolute", np.float64),
         ("noise_relative", np.float64),

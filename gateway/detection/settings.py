@@ -58,8 +58,9 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     threshold           value of the CUSUM statistic above which an event opens
     clip                largest standardised excess that counts; clip - drift must be below threshold
     unit_seconds        time in which one reading adds its full excess to the CUSUM statistic
-    sure                standardised excess that is beyond doubt
-    sure_seconds        unit of time instead of `unit_seconds` for an excess that is beyond doubt
+    quick               standardised excess from which `quick_seconds` count instead of `unit_seconds`
+    quick_seconds       time in which a reading with such an excess adds it to the CUSUM statistic in full
+    sure                standardised excess that is beyond doubt: a single one is a glitch worth a report
     noise_absolute      noise of the sensor, in the unit of the property
     noise_relative      noise of the sensor, as a fraction of the background
     smallest            smallest excess that opens an event, in the unit of the property
@@ -88,8 +89,9 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     threshold: Positive = 2.29
     clip: Positive = 3.43
     unit_seconds: Positive = 40.0
+    quick: Positive = 3.8
+    quick_seconds: Positive = 2.5
     sure: Positive = 10.6
-    sure_seconds: Positive = 4.0
     noise_absolute: Positive = 0.348
     noise_relative: Annotated[float, Meta(ge=0)] = 0.003
     smallest: Positive = 0.6

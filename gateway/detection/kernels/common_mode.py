@@ -14,10 +14,11 @@ MAX_AGE_MS = 15 * 60_000  # ms: an older reading is not used
 MIN_FOR_QUARTILES = 4  # fewer neighbours have no quartiles
 SMALL_GROUP = 9  # up to this size the station itself is left out
 _MIN_RISING_NEIGHBOURS = 2
-_DECISION_MS = 15 * 60_000  # ms: an episode of many neighbours would have been recognised by then
+_DECISION_MS = 15 * 60_000  # ms: by then an episode of many neighbours is recognised and has reached all of them
 _RISING_NOISE = 1.0  # times the noise
 _RISING_SHARE = 0.25  # of the neighbours
-_STANDING_OUT = 4.0  # times the mean excess of the neighbours that rise
+_STANDING_OUT = 4.0  # times the mean residual of the neighbours that rise
+_STANDING_OUT_OF_EPISODE = 2.0  # the same beside an episode that all stations have reached
 _LARGE_GROUP = 10  # from this size the common mode is updated once per size / 3 readings
 
 
@@ -81,9 +82,7 @@ def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def do_neighbours_rise(
-    state: StateArrays, topology: Topology, p: Any, slot: int, now: int, excess: float, onset: int
-) -> bool:
+def do_neighbours_rise(state: StateArrays, topology: Topology, p: Any, slot: int, now: int, onset: int) -> bool:
     """Whether so many neighbours rise at `now` (ms) that an event of this onset may be the beginning of an episode.
 
     Guests and the twin do not count. An event far above the mean of its rising neighbours is no such beginning, nor is
@@ -103,6 +102,10 @@ def do_neighbours_rise(
             total += s.residual
     if rising_count == 0 or rising_count < _RISING_SHARE * fresh_count:
         return False
-    if fresh_count >= MIN_FOR_QUARTILES and now - onset > _DECISION_MS:
+    g = state.groups[group]
+    has_episode = g.revision > 0
+    if fresh_count >= MIN_FOR_QUARTILES and not has_episode and now - onset > _DECISION_MS:
         return False
-    return bool(excess * rising_count < _STANDING_OUT * total)
+    is_old_episode = has_episode and now - g.onset > _DECISION_MS
+    factor = _STANDING_OUT_OF_EPISODE if is_old_episode else _STANDING_OUT
+    return bool(state.streams[slot].residual * rising_count < factor * total)

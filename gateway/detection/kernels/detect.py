@@ -188,7 +188,7 @@ def detect_rows(
             if z > RESTLESS_NOISE and p.judged > 0.0:
                 note_excess(e, at, interval_ms)
             previous_cusum = s.cusum
-            cusum = previous_cusum + (fast_cusum_weight if z >= p.sure else cusum_weight) * (
+            cusum = previous_cusum + (fast_cusum_weight if z >= p.quick else cusum_weight) * (
                 (z if z < p.clip else p.clip) - p.drift
             )
             cusum = 0.0 if cusum < 0.0 or s.gap_ms > LONGEST_INTERVAL_MS else cusum

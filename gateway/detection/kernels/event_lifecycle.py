@@ -151,7 +151,9 @@ def report_candidate(
     is_small = e.peak - e.peak_background <= p.smallest_event
     if p.judged > 0.0 and (is_small or e.log_odds < 1_000 * (p.judge_limit + e.limit_offset)):
         return 0
-    is_shared = e.kind == PEAK and do_neighbours_rise(state, topology, p, r.slot, r.at, r.excess, e.onset)
+    if e.is_reported == 0 and g.revision > 0 and e.kind == PEAK and is_part_of_episode(s, e, g):
+        return 0
+    is_shared = e.kind == PEAK and do_neighbours_rise(state, topology, p, r.slot, r.at, e.onset)
     is_new = e.is_reported == 0
     if not is_new and (e.is_reported == DECIDED or is_shared):
         return 0
