@@ -25,7 +25,7 @@ from msgspec import Meta, Struct
 from edge_agent import settings as agent_settings
 from edge_agent.sensors.driver import I2cSettings, PollingSettings, SpiSettings, UartSettings
 from gateway import settings as gateway_settings
-from gateway.detection.settings import DEFAULT_TABLES
+from gateway.detection.settings import DEFAULT_TABLES, PeakSettings
 from gateway.enrolment.site_file import SiteFile
 from gateway.witness.settings import WitnessSettings
 
@@ -248,11 +248,15 @@ def find_faults() -> list[str]:
 
 
 def _render_property_defaults() -> str:
-    """A table of the detection defaults that differ from those of PM2.5, per property."""
-    general = DEFAULT_TABLES["pm2_5"]
-    lines = ["", "Defaults of other properties, if they differ:", "", "| property | keys |", "|---|---|"]
+    """A table of the detection defaults that differ from the listed ones, per property."""
+    general = msgspec.to_builtins(PeakSettings())
+    lines = ["", "Defaults of a property that differ:", "", "| property | keys |", "|---|---|"]
     for name, table in DEFAULT_TABLES.items():
-        different = [f"`{key} = {value:g}`" for key, value in table.items() if value != general[key]]
+        different = [
+            f"a table `{key}`" if isinstance(value, dict) else f"`{key} = {value:g}`"
+            for key, value in table.items()
+            if value != general[key]
+        ]
         if different:
             lines.append(f"| `{name}` | {', '.join(different)} |")
     return "\n".join(lines) + "\n"

@@ -26,7 +26,9 @@ class JudgeSettings(Struct, frozen=True, kw_only=True):
 
     least_probability   probability from which a candidate is an event, before the station's own limit is added
     false_alarms        expected false alarms per sensor and day at which the limit of a station stays as it is
-    drift, threshold, clip   of a candidate, instead of those of the property
+    drift               of a candidate, instead of that of the property
+    threshold           of a candidate, instead of that of the property
+    clip                of a candidate, instead of that of the property
     noise_share         part of the property's `noise_absolute` that counts for a candidate
     smallest_share      part of the property's `smallest` that a candidate needs; an event needs all of it
     """
@@ -47,8 +49,8 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     """`[detection.property.<name>]`: how peaks of one property are detected.
 
     The formulas are in the docstring of gateway/detection/kernels/__init__.py. A key that a table lacks has the
-    default of its property (gateway/model/properties.toml); for other properties it has the default of PM2.5, as
-    listed.
+    default of its property (gateway/model/properties.toml); for other properties it has the listed
+    default.
 
     on                  whether peaks of this property are detected
     polarity            1 if the signal rises with pollution, -1 if it falls; default: `direction` of the property
@@ -89,8 +91,8 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     threshold: Positive = 2.29
     clip: Positive = 3.43
     unit_seconds: Positive = 40.0
-    quick: Positive = 3.8
-    quick_seconds: Positive = 2.5
+    quick: Positive = 10.6
+    quick_seconds: Positive = 4.0
     sure: Positive = 10.6
     noise_absolute: Positive = 0.348
     noise_relative: Annotated[float, Meta(ge=0)] = 0.003

@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.crossing
 
-Plumes of 8 to 100 ug/m3 and 1 to 30 minutes are added to a wandering background with noise of three colours: white, and
-with a memory of 10 s and 50 s. The crossing is the first reading at which the plume alone is above LEVEL. Beside the
-detector stands what a rule in Prometheus can do with a scrape and an evaluation per second: the value is above a fixed
+Plumes of 8 to 100 ug/m3 and 1 to 30 minutes are added to a wandering background. The noise has three colours: white,
+and with a memory of 10 s and 50 s. The crossing is the first reading at which the plume alone is above LEVEL.
+
+The peer is what a rule in Prometheus can do with a scrape and an evaluation per second: the value is above a fixed
 level, at once or for five seconds. That level is the background at the start plus LEVEL, which an operator would have
 to know. False events are counted on the same noise without plumes.
 """

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.episodes
 
-All stations rise by 8 to 50 ug/m3, each by another factor and up to ten minutes after the first: in 20 to 60 minutes
-(slow) or in 3 to 10 (fast). Counted are episodes during which a peak of a station is decided, that is with a confidence
-that a route may alert on, and those of which the area's own event is missing.
+All stations rise by 8 to 50 ug/m3, in 20 to 60 minutes (slow) or in 3 to 10 (fast). Each rises by another factor, up
+to ten minutes after the first. An episode counts if a peak of a station is decided during it: a route may alert on it.
+Episodes without the area's own event are counted too.
 """
 
 import sys
