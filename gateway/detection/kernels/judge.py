@@ -10,13 +10,14 @@ reach the limit of its station is reported as an event; another one ends unrepor
 In the long run u stands still where the sum of 1 - p, the expected number of false alarms, is `false_rate` a day. A
 restless station thus gets a higher limit than a quiet one.
 
-The restlessness of a station is the share of the last day in which the excess was above RESTLESS_NOISE times the noise,
-as an exponential mean; in the first day of a background it is the plain mean.
+The restlessness of a station is the share of the last day in which the excess was above RESTLESS_NOISE times the noise.
+It is an exponential mean; in the first day of a background it is the plain mean.
 """
 
 import math
 from typing import Any
 
+import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
@@ -45,7 +46,7 @@ _SHORTEST_AGE = 1 / 24  # days: in the first hour a single excess would be all t
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def sum_trees(judge: DecisionTrees, features: NDArray) -> float:  # type: ignore[type-arg]
+def sum_trees(judge: DecisionTrees, features: NDArray[np.float64]) -> float:
     """Return the log odds of (TRACE_COLUMNS,) features."""
     log_odds = 0.0
     for root in judge.roots:
@@ -100,8 +101,15 @@ def doubt(log_odds: float) -> float:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def judge_candidate(
-    judge: DecisionTrees, trace: NDArray, s: Any, e: Any, p: Any, r: Any, own_noise: float, f: NDArray
-) -> None:  # type: ignore[type-arg]
+    judge: DecisionTrees,
+    trace: NDArray[np.float64],
+    s: Any,
+    e: Any,
+    p: Any,
+    r: Any,
+    own_noise: float,
+    f: NDArray[np.float64],
+) -> None:
     """Update the log odds of a candidate or an open event by the reading r.
 
     s STREAM, e EVENT, p PARAMETERS, r ScoredRow; f: memory for TRACE_COLUMNS values. `trace`: see `records.KernelRows`.
