@@ -11,6 +11,7 @@ from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
 from edge_agent.configuration import load_toml
 from gateway.api.settings import ApiSettings
+from gateway.assessment.settings import AssessmentSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.shadow.settings import ShadowSettings
@@ -76,6 +77,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     shadow: ShadowSettings | None = None
     selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
+    assessment: AssessmentSettings = AssessmentSettings()
     alerting: AlertingSettings = AlertingSettings()
     subscriptions: SubscriptionSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()

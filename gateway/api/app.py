@@ -67,6 +67,9 @@ from gateway.api.routes import (
     proofs,
     security_txt,
 )
+from gateway.api.routes import (
+    assessment as assessment_routes,
+)
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.sensor_community import routes as sensor_community
@@ -74,6 +77,7 @@ from gateway.api.sensorthings import routes as sensorthings
 from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
+from gateway.assessment.settings import AssessmentSettings
 from gateway.errors import StartError
 from gateway.guests.settings import GuestSettings
 from gateway.mqtt.settings import BrokerSettings
@@ -94,6 +98,7 @@ def create_app(
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
     guest_settings: GuestSettings | None = None,
+    assessment: AssessmentSettings | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
@@ -139,6 +144,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.settings, app.state.database = settings, database
+    app.state.assessment = assessment or AssessmentSettings()
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
@@ -158,8 +164,8 @@ def create_app(
     subscription_service.install(app, subscriptions, dsn)
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
-        index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        direction_routes, plume_routes, operator_routes, guests,
+        index, places, observations, assessment_routes, playback, events, plumes, first_screen, alerts, live, detection,
+        proofs, inspector, direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
@@ -197,6 +203,7 @@ async def serve(
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
     guest_settings: GuestSettings | None = None,
+    assessment: AssessmentSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
     app = create_app(
@@ -210,6 +217,7 @@ async def serve(
         alerting=alerting,
         operator_tools=operator_tools,
         guest_settings=guest_settings,
+        assessment=assessment,
     )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(

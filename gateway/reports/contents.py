@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from gateway.api.data.registry import AreaRow, PublicRegistry
 from gateway.api.schemas.plumes import Plume
+from gateway.assessment.assess import SubstanceAssessment
 from gateway.export.selection import MeanRow
 from gateway.quality.calibration import CalibrationVersion
 from gateway.reports.request import ReportRequest
@@ -52,7 +53,7 @@ class DetectorUse:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContents:
-    """Everything in a report. `plumes`: oldest first; `means`: day means by datastream."""
+    """Everything in a report. `plumes`: oldest first; `means` and `assessments`: by datastream."""
 
     request: ReportRequest
     area: AreaRow
@@ -62,6 +63,7 @@ class ReportContents:
     answers: Sequence[Answer]
     known_sources: Sequence[StatedSource]
     means: Mapping[int, Sequence[MeanRow]]
+    assessments: Mapping[int, SubstanceAssessment]
     installations: Sequence[NodePlacement]
     detectors: Sequence[DetectorUse]
 

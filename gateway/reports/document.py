@@ -14,7 +14,9 @@ from gateway.api.data.registry import DatastreamRow
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.plume_texts import describe_voided
 from gateway.api.schemas.plumes import Plume
-from gateway.assessment.levels import DAY_LEVELS, DayLevel, count_days_at_or_above, levels_of
+from gateway.assessment.assess import LevelCount, RefusalReason
+from gateway.assessment.levels import LEVELS, LevelAveraging
+from gateway.assessment.sentences import describe_refusal, name_level
 from gateway.export.selection import MeanRow
 from gateway.model.legal_day import legal_date
 from gateway.model.texts import texts_of
@@ -43,11 +45,10 @@ class StreamFigures(Struct, frozen=True, kw_only=True):
 
 
 class LevelFigures(Struct, frozen=True, kw_only=True):
-    """On how many complete days the mean of a datastream was at or above a published level."""
+    """How often the means of a datastream were at or above a published level."""
 
     figures: StreamFigures
-    level: DayLevel
-    days: int
+    count: LevelCount
 
 
 class NetworkChange(Struct, frozen=True, kw_only=True):
@@ -110,13 +111,35 @@ class ReportDocument:
 
     @cached_property
     def levels(self) -> Sequence[LevelFigures]:
-        """Every published level of a datastream with complete days."""
+        """Every published level that could be compared, by datastream."""
         return [
-            LevelFigures(figures=row, level=level, days=count_days_at_or_above(row.capture.means, level))
+            LevelFigures(figures=row, count=count)
             for row in self.streams
-            for level in levels_of(row.stream.observed_property)
-            if row.capture.means
+            if (assessment := self.contents.assessments.get(row.stream.id)) is not None
+            for count in assessment.counts
         ]
+
+    @cached_property
+    def year_refusals(self) -> Sequence[str]:
+        """Of a report over a year: why a datastream has no mean over the year."""
+        return [
+            f"{self._name_stream(row)}: {describe_refusal(refusals[0], self.formats.language)}"
+            for row in self.streams
+            if (assessment := self.contents.assessments.get(row.stream.id)) is not None
+            and (
+                refusals := [
+                    refusal
+                    for refusal in assessment.refusals
+                    if refusal.level.averaging is LevelAveraging.YEAR
+                    and refusal.reason is not RefusalReason.NO_WHOLE_YEAR
+                ]
+            )
+        ]
+
+    def name_level(self, count: LevelCount) -> str:
+        """A level with the time that it averages over."""
+        averaging = texts_of("assessment", self.formats.language)[f"over_{count.level.averaging}"]
+        return f"{name_level(count.level, self.formats.language)}, {averaging}"
 
     @cached_property
     def weeks(self) -> Sequence[Week]:
@@ -216,8 +239,10 @@ class ReportDocument:
     @property
     def level_sources(self) -> Sequence[str]:
         """The documents that the levels in this report come from."""
-        shown = {row.level.source for row in self.levels}
-        published = {level.source: level.published for level in DAY_LEVELS if level.source in shown}
+        shown = {row.count.level.id for row in self.levels}
+        published = {
+            f"{level.source}, {level.edition}": level.published for level in LEVELS.values() if level.id in shown
+        }
         return [f"{source} ({self.day(at)})" for source, at in published.items()]
 
     def source_number(self, stream: DatastreamRow) -> int:

@@ -1,0 +1,15 @@
+"""`[assessment]` of piekwacht.toml: what a year needs."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class AssessmentSettings(Struct, frozen=True, kw_only=True):
+    """`[assessment]`: means beside published levels.
+
+    year_coverage  share of the hours of a year that must be complete before a mean over the year is shown; absent: no
+                   mean over a year is shown
+    """
+
+    year_coverage: Annotated[float, Meta(gt=0, le=1)] | None = None
