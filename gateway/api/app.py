@@ -21,6 +21,7 @@ from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
 from gateway.api.data.area_base import load_bases
+from gateway.api.data.assessment_cache import AssessmentCache
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
@@ -144,7 +145,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.settings, app.state.database = settings, database
-    app.state.assessment = assessment or AssessmentSettings()
+    app.state.assessment, app.state.assessment_cache = assessment or AssessmentSettings(), AssessmentCache()
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache

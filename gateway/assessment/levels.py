@@ -58,6 +58,7 @@ LEVELS: Mapping[str, Level] = {
     level.id: level for level in load_toml(Path(__file__).with_name("levels.toml"), _LevelFile).level
 }
 DAY_LEVELS: Sequence[Level] = tuple(level for level in LEVELS.values() if level.averaging is LevelAveraging.DAY)
+CONDITION_AVERAGINGS = frozenset({LevelAveraging.DAY, LevelAveraging.HOUR})  # of conditions of a route
 PARTICULATE_MATTER = frozenset({"pm10", "pm2_5"})
 
 

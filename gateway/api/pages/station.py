@@ -23,6 +23,7 @@ from gateway.api.pages.station_extras import (
     fetch_wind_plot,
     list_candidates,
 )
+from gateway.api.pages.station_levels import fetch_station_levels
 from gateway.api.pages.texts import CHART_TEXTS, LIVE_TEXTS
 from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
@@ -134,6 +135,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             candidates=candidates,
             compared=compared,
             wind_plot=wind_plot,
+            levels=await fetch_station_levels(view, id_),
             polar=polar,
             is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,

@@ -88,6 +88,15 @@ def read_csv(response: httpx.Response) -> Numbers:
     return numbers
 
 
+def read_assessment(response: httpx.Response) -> Numbers:
+    """Cells of the table of an assessment that have figures, by datastream, level and column."""
+    numbers: Numbers = {}
+    for row in csv.DictReader(io.StringIO(response.text)):
+        for name in ("complete_hours", "at_or_above", "complete", "highest", "not_assessed"):
+            numbers[f"{row['datastream']}/{row['level']}/{name}"] = row[name]
+    return numbers
+
+
 def read_parquet(response: httpx.Response) -> Numbers:
     """The same of a Parquet file."""
     numbers: Numbers = {}
@@ -198,6 +207,10 @@ FACES: dict[str, list[Face]] = {
         ]
         for version in ("v1.0", "v1.1", "v2.0")
     },
+    "/api/v1/stations/{id}/assessment": [
+        Face(path="/api/v1/stations/{station}/assessment", read=read_json),
+        Face(path="/api/v1/stations/{station}/assessment?format=csv", read=read_assessment),
+    ],
     "/open_api/stations/{number}/measurements": [
         Face(path="/open_api/stations/PW-{station}/measurements", read=read_hours)
     ],

@@ -9,13 +9,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pikepdf
 import pytest
 from lxml import html
 from msgspec import structs
 
 from gateway.api.schemas.events import build_false_alarm
+from gateway.assessment.assess import assess_substance
 from gateway.documents.snapshot import open_snapshot
+from gateway.export.assessed import build_period
 from gateway.reports.build import build_report, render_report
 from gateway.reports.document import ReportDocument
 from gateway.reports.errors import ReportError
@@ -226,11 +229,17 @@ async def test_days_at_or_above_a_published_level_are_counted_over_complete_days
     id_ = contents.registry.datastreams_of("wijk-aan-zee", "pm2_5")[0]
     rows = [make_row(day, 86_400, mean=mean) for day, mean in zip(contents.days, (14.9, 15, 24, 25, 40), strict=False)]
     rows.append(make_row(contents.days[5], 1_000, mean=400.0))
-    report = render_report(replace(contents, means={id_: rows}), PUBLISHER)
-    levels = read_tables(report)["Dagen op of boven een bekend niveau"]
+    period = build_period(PERIOD["start"], PERIOD["end"], contents.area.time_zone)
+    series = np.repeat([14.9, 15.0, 24.0, 25.0, 40.0, 400.0, np.nan], 24)
+    series[5 * 24 + 17 : 6 * 24] = np.nan  # the sixth day has seventeen hours: too few
+    assessments = {id_: assess_substance("pm2_5", series, period, None)}
+    report = render_report(replace(contents, means={id_: rows}, assessments=assessments), PUBLISHER)
+    levels = read_tables(report)["Gemiddelden op of boven het niveau van een norm of advies"]
     assert [row[1:] for row in levels] == [
-        ["advieswaarde van de WHO, 2021", "15 µg/m³", "4 / 5"],
-        ["EU-grenswaarde, vanaf 2030", "25 µg/m³", "2 / 5"],
+        ["advieswaarde van de WHO, 2021, gemiddelde over een dag", "15 µg/m³", "4 / 5"],
+        ["EU-grenswaarde, vanaf 2030, gemiddelde over een dag", "25 µg/m³", "2 / 5"],
+        ["EU-informatiedrempel, gemiddelde over een dag", "50 µg/m³", "0 / 5"],
+        ["EU-alarmdrempel, gemiddelde over een dag", "50 µg/m³", "0 / 5"],
     ]
     assert "Directive (EU) 2024/2881" in report.html
     assert "WHO global air quality guidelines" in report.html
