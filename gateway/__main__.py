@@ -43,6 +43,7 @@ _COMMANDS = (
     ("adapter", "read a sample of a foreign sensor's message", "gateway.cli.adapter"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
     ("assess", "count means of stations at or above published levels", "gateway.cli.assess"),
+    ("hazard-index", "sum of yearly means over their limits, from declared measurements", "gateway.cli.hazard_index"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
     ("report", "write what happened in an area over a period, as PDF or HTML", "gateway.cli.report"),
     ("complaints", "compare a file of complaints with the events of an area", "gateway.cli.complaints"),

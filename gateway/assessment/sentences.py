@@ -2,6 +2,7 @@
 
 from alerting.vocabulary import Language, localize_decimal
 from gateway.assessment.assess import Refusal
+from gateway.assessment.hazard_index import HazardIndex
 from gateway.assessment.indices import IndexClass
 from gateway.assessment.levels import Level
 from gateway.model.texts import texts_of
@@ -36,3 +37,15 @@ def name_class(index_class: IndexClass, language: Language) -> str:
     """Return the name of the class."""
     classes = index_class.index.classes
     return (classes.nl if language == "nl" else classes.en)[index_class.number - 1]
+
+
+def describe_hazard_refusal(index: HazardIndex, language: Language) -> str:
+    """Return one sentence: why there is no Hazard Index. Raises ValueError if there is one."""
+    if index.refusal is None:
+        raise ValueError("the index was computed")
+    share, needed = (
+        "" if number is None else localize_decimal(f"{100 * number:.1f}", language)
+        for number in (index.share, index.needed)
+    )
+    text = texts_of("assessment", language)[f"hazard_{index.refusal}"]
+    return text.format(substance=index.substance, share=share, needed=needed)

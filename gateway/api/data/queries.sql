@@ -471,3 +471,10 @@ SELECT name, query FROM alerting.saved_filter WHERE account = %(account)s ORDER 
 SELECT count(*) AS count FROM alerting.inbox i
 WHERE i.alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock')
   AND i.received_at > now() - interval '1 day'
+
+-- name: select_laboratory_samples
+-- Samples of a station that overlap a period.
+SELECT substance, starts_at AS start, ends_at AS "end", value, uncertainty, laboratory
+FROM laboratory_sample
+WHERE station_id = %(station)s AND starts_at < %(end)s AND ends_at > %(start)s
+ORDER BY substance, starts_at

@@ -6,13 +6,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from gateway.api.data.assessments import AssessedStation, assess_station
+from gateway.api.data.hazard_index import load_hazard_index
 from gateway.api.data.latest_values import require_row
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import ItemId
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.http.responses import attachment_headers, licence_headers, respond_cached
 from gateway.api.routes.places import get_latest_values
-from gateway.api.schemas.assessment import StationAssessment, build_datastream_assessment, build_index
+from gateway.api.schemas.assessment import (
+    StationAssessment,
+    build_datastream_assessment,
+    build_hazard_index,
+    build_index,
+)
 from gateway.api.schemas.schema import LICENCE
 from gateway.export.assessed import build_period
 from gateway.export.assessment_table import write_assessments
@@ -65,12 +71,15 @@ async def get_assessment(
 
     async def make() -> StationAssessment:
         assessed = await assess()
+        settings = request.app.state.assessment
+        hazard_index = await load_hazard_index(request.app.state.database, registry, id_, last_hour, settings)
         return StationAssessment(
             station=id_,
             first_day=days[0].isoformat(),
             end_day=days[1].isoformat(),
             time_zone=zone,
             indices=[build_index(index_class) for index_class in assessed.indices] if until is None else [],
+            hazard_index=None if hazard_index is None else build_hazard_index(hazard_index),
             datastreams=[
                 build_datastream_assessment(stream.datastream, stream.assessment, round(end.timestamp()))
                 for stream in assessed.streams

@@ -6,9 +6,10 @@ from msgspec import Meta
 
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema
 from gateway.assessment.assess import LevelCount, Refusal, RefusalReason, SubstanceAssessment
+from gateway.assessment.hazard_index import HazardIndex, HazardRefusal
 from gateway.assessment.indices import IndexClass
 from gateway.assessment.levels import Level
-from gateway.assessment.sentences import describe_refusal, name_class, name_index
+from gateway.assessment.sentences import describe_hazard_refusal, describe_refusal, name_class, name_index
 from gateway.model.figures import shorten
 from gateway.model.timestamps import format_instant, from_ms
 
@@ -95,6 +96,30 @@ class IndexDocument(Schema, frozen=True, kw_only=True):
     published: Annotated[str, Meta(description="year", examples=["2024"])]
 
 
+class HazardPartDocument(Schema, frozen=True, kw_only=True):
+    """A substance of the index: its mean over the year as an interval in ug/m3, and its limit."""
+
+    substance: Annotated[str, Meta(examples=["benzene"])]
+    basis: Annotated[str, Meta(description="laboratory, sensor or mixture", examples=["laboratory"])]
+    lowest: float
+    highest: float
+    year_share: Annotated[float, Meta(description="share of the year that was measured", examples=[0.95])]
+    limit: float
+    source: str
+
+
+class HazardIndexDocument(Schema, frozen=True, kw_only=True):
+    """Sum of means over a rolling year, each over its limit, as an interval; never of a shorter time."""
+
+    start: Instant
+    end: Instant
+    lowest: Annotated[float | None, Meta(description="null: there is no index, see `text`", examples=[0.2])]
+    highest: Annotated[float | None, Meta(examples=[0.4])]
+    parts: list[HazardPartDocument]
+    reason: HazardRefusal | None
+    text: Annotated[dict[str, str] | None, Meta(description="why there is no index")]
+
+
 class StationAssessment(LicensedDocument, frozen=True, kw_only=True):
     """A station over whole legal days, from the first one up to, not including, the last."""
 
@@ -104,6 +129,9 @@ class StationAssessment(LicensedDocument, frozen=True, kw_only=True):
     time_zone: str
     note: str = INDICATION
     indices: list[IndexDocument]
+    hazard_index: Annotated[
+        HazardIndexDocument | None, Meta(description="of the last 365 days; null: the operator declared none")
+    ]
     datastreams: list[DatastreamAssessment]
 
 
@@ -178,4 +206,31 @@ def build_index(index_class: IndexClass) -> IndexDocument:
         source=index.source,
         edition=index.edition,
         published=index.published,
+    )
+
+
+def build_hazard_index(index: HazardIndex) -> HazardIndexDocument:
+    """The Hazard Index as the API shows it."""
+    text = None
+    if index.refusal is not None:
+        text = {"nl": describe_hazard_refusal(index, "nl"), "en": describe_hazard_refusal(index, "en")}
+    return HazardIndexDocument(
+        start=format_instant(index.start),
+        end=format_instant(index.end),
+        lowest=shorten(index.lowest),
+        highest=shorten(index.highest),
+        parts=[
+            HazardPartDocument(
+                substance=part.substance,
+                basis=part.basis,
+                lowest=shorten(part.lowest) or 0.0,
+                highest=shorten(part.highest) or 0.0,
+                year_share=shorten(part.share) or 0.0,
+                limit=part.limit,
+                source=part.source,
+            )
+            for part in index.parts
+        ],
+        reason=index.refusal,
+        text=text,
     )
