@@ -47,6 +47,7 @@ _COMMANDS = (
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
     ("report", "write what happened in an area over a period, as PDF or HTML", "gateway.cli.report"),
     ("complaints", "compare a file of complaints with the events of an area", "gateway.cli.complaints"),
+    ("statements", "import what operators of watched sites measured and reported", "gateway.cli.statements"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),
     ("shadow", "compare the events of a shadow detector with the live ones", "gateway.cli.shadow"),
     (

@@ -18,13 +18,14 @@ from gateway.assessment.assess import LevelCount, RefusalReason
 from gateway.assessment.levels import LEVELS, LevelAveraging
 from gateway.assessment.sentences import describe_refusal, name_level
 from gateway.export.selection import MeanRow
+from gateway.model.delays import Delays, summarise_delays
 from gateway.model.legal_day import legal_date
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 from gateway.reports.contents import NodePlacement, ReportContents
 from gateway.reports.loading import list_report_datastreams
 from gateway.reports.request import Audience
-from gateway.reports.statistics import Capture, Day, Delays, summarise_days, summarise_delays
+from gateway.reports.statistics import Capture, Day, summarise_days
 from gateway.reports.weeks import Week, group_by_week
 
 

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection, inspector, operator, registration
+from gateway.api.schemas import detection, inspector, operator, registration, statements
 from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.assessment import StationAssessment
 from gateway.api.schemas.corrections import Correction, Corrections
@@ -56,7 +56,7 @@ _SCHEMA_TYPES = (
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
     detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
-    StationAssessment,
+    StationAssessment, *statements.SCHEMA_TYPES,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plume_texts import describe_notified, describe_voided, name_stations
 from gateway.api.pages.readings import GAP_SECONDS, ChartPoint, average_ten_seconds, fetch_readings
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
+from gateway.api.pages.statements import describe_delay, fetch_event_statements, name_sites
 from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
 from gateway.api.pages.station_extras import fetch_means
 from gateway.api.routes import alerts, events, plumes
@@ -45,6 +46,7 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     is_short = _choose_period(view, document).is_short
     chart, neighbours = await _build_chart(view, document)
     plume = None if event.plume is None else await plumes.fetch_plume(view.request, event.plume)
+    others = await fetch_event_statements(view, event)
     return respond_html(
         view,
         view.render(
@@ -63,6 +65,9 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
             voided=describe_voided(view, event.false_alarm),
+            others=others if others.complaints or others.site_reports or others.site_values else None,
+            names=name_sites(view.registry),
+            delay=lambda seconds: describe_delay(view, seconds),
         ),
     )
 

@@ -1,0 +1,53 @@
+"""`/site-reports`: how long after measured peaks the operators of sites reported incidents themselves."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+
+from alerting.vocabulary import format_duration
+from gateway.api.data.registry import PublicRegistry
+from gateway.api.data.site_statements import load_event_statements, load_matched_reports
+from gateway.api.data.statement_documents import build_report, build_statements, build_times
+from gateway.api.pages.renderer import View, ViewDependency, respond_html
+from gateway.api.routes.statements import DEFAULT_PERIOD
+from gateway.api.schemas.events import Event
+from gateway.api.schemas.statements import EventStatements
+from gateway.model.timestamps import format_instant
+
+router = APIRouter()
+_SHOWN_REPORTS = 50
+
+
+@router.get("/site-reports")
+async def show_site_reports(view: ViewDependency) -> HTMLResponse:
+    """The reports of the last year."""
+    period = view.now - DEFAULT_PERIOD, view.now + timedelta(seconds=1)
+    matches = await load_matched_reports(view.request.app.state.database, None, period)
+    page = view.render(
+        "site_reports.html",
+        times=build_times(view.registry, matches),
+        reports=[build_report(match) for match in matches[:_SHOWN_REPORTS]],
+        total=len(matches),
+        names=name_sites(view.registry),
+        since=format_instant(period[0]),
+        delay=lambda seconds: describe_delay(view, seconds),
+    )
+    return respond_html(view, page)
+
+
+def name_sites(registry: PublicRegistry) -> dict[str, str]:
+    """Names of the watched sites by id."""
+    return {row.id: row.name for row in registry.sites.values()}
+
+
+def describe_delay(view: View, seconds: float) -> str:
+    """How long after or before the onset of a peak a report came."""
+    key = "report_later" if seconds >= 0 else "report_earlier"
+    return view.texts[key].format(duration=format_duration(abs(seconds), view.language))
+
+
+async def fetch_event_statements(view: View, event: Event) -> EventStatements:
+    """What others state about the time of an event, for its page."""
+    statements = await load_event_statements(view.request.app.state.database, view.registry, event, view.now)
+    return build_statements(event.id, statements, "")
