@@ -14,9 +14,6 @@ from gateway.api.data.registry import DatastreamRow
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.plume_texts import describe_voided
 from gateway.api.schemas.plumes import Plume
-from gateway.assessment.assess import LevelCount, RefusalReason
-from gateway.assessment.levels import LEVELS, LevelAveraging
-from gateway.assessment.sentences import describe_refusal, name_level
 from gateway.export.selection import MeanRow
 from gateway.model.delays import Delays, summarise_delays
 from gateway.model.legal_day import legal_date
@@ -43,13 +40,6 @@ class StreamFigures(Struct, frozen=True, kw_only=True):
     stream: DatastreamRow
     station: str
     capture: Capture
-
-
-class LevelFigures(Struct, frozen=True, kw_only=True):
-    """How often the means of a datastream were at or above a published level."""
-
-    figures: StreamFigures
-    count: LevelCount
 
 
 class NetworkChange(Struct, frozen=True, kw_only=True):
@@ -109,38 +99,6 @@ class ReportDocument:
             )
             for stream, days, rows in self._parts
         ]
-
-    @cached_property
-    def levels(self) -> Sequence[LevelFigures]:
-        """Every published level that could be compared, by datastream."""
-        return [
-            LevelFigures(figures=row, count=count)
-            for row in self.streams
-            if (assessment := self.contents.assessments.get(row.stream.id)) is not None
-            for count in assessment.counts
-        ]
-
-    @cached_property
-    def year_refusals(self) -> Sequence[str]:
-        """Of a report over a year: why a datastream has no mean over the year."""
-        return [
-            f"{self._name_stream(row)}: {describe_refusal(refusals[0], self.formats.language)}"
-            for row in self.streams
-            if (assessment := self.contents.assessments.get(row.stream.id)) is not None
-            and (
-                refusals := [
-                    refusal
-                    for refusal in assessment.refusals
-                    if refusal.level.averaging is LevelAveraging.YEAR
-                    and refusal.reason is not RefusalReason.NO_WHOLE_YEAR
-                ]
-            )
-        ]
-
-    def name_level(self, count: LevelCount) -> str:
-        """A level with the time that it averages over."""
-        averaging = texts_of("assessment", self.formats.language)[f"over_{count.level.averaging}"]
-        return f"{name_level(count.level, self.formats.language)}, {averaging}"
 
     @cached_property
     def weeks(self) -> Sequence[Week]:
@@ -229,22 +187,18 @@ class ReportDocument:
             (self.texts["source_alerts"], f"{self.public_url}/api/v1/alerts?area={area}&{period}"),
             *(
                 (
-                    self._name_stream(figures),
+                    self.name_stream(figures),
                     f"{self.public_url}/api/v1/datastreams/{figures.stream.id}/observations?averaging=1day&{period}",
                 )
                 for figures in self.streams
             ),
             (self.texts["source_corrections"], f"{self.public_url}/api/v1/corrections"),
+            *(
+                [(self.texts["source_site_reports"], f"{self.public_url}/api/v1/site-reports?area={area}&{period}")]
+                if self.contents.site_reports
+                else []
+            ),
         ]
-
-    @property
-    def level_sources(self) -> Sequence[str]:
-        """The documents that the levels in this report come from."""
-        shown = {row.count.level.id for row in self.levels}
-        published = {
-            f"{level.source}, {level.edition}": level.published for level in LEVELS.values() if level.id in shown
-        }
-        return [f"{source} ({self.day(at)})" for source, at in published.items()]
 
     def source_number(self, stream: DatastreamRow) -> int:
         """Number of the source of a datastream in `sources`."""
@@ -307,7 +261,8 @@ class ReportDocument:
             or (first is not None and day.start > first and any(day.start < span.since for span in spans))
         ]
 
-    def _name_stream(self, figures: StreamFigures) -> str:
+    def name_stream(self, figures: StreamFigures) -> str:
+        """Station, property and node of a datastream."""
         return f"{figures.station}, {self.formats.name_of(figures.stream.observed_property)}, {figures.stream.node}"
 
     def _describe_capture(self) -> str:
