@@ -48,6 +48,7 @@ _COMMANDS = (
     ("report", "write what happened in an area over a period, as PDF or HTML", "gateway.cli.report"),
     ("complaints", "compare a file of complaints with the events of an area", "gateway.cli.complaints"),
     ("statements", "import what operators of watched sites measured and reported", "gateway.cli.statements"),
+    ("context", "fetch or import values of KNMI and Luchtmeetnet that stand beside curves", "gateway.cli.context"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),
     ("shadow", "compare the events of a shadow detector with the live ones", "gateway.cli.shadow"),
     (

@@ -13,6 +13,7 @@ from alerting.subscriptions.settings import SubscriptionSettings
 from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.api.settings import ApiSettings
 from gateway.assessment.settings import AssessmentSettings
+from gateway.context.settings import ContextSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.shadow.settings import ShadowSettings
@@ -79,6 +80,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
     assessment: AssessmentSettings = AssessmentSettings()
+    context: ContextSettings = ContextSettings()
     alerting: AlertingSettings = AlertingSettings()
     subscriptions: SubscriptionSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()

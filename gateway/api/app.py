@@ -55,6 +55,7 @@ from gateway.api.routes import (
     acknowledge,
     alerts,
     basemap,
+    context,
     detection,
     events,
     guests,
@@ -166,8 +167,8 @@ def create_app(
     subscription_service.install(app, subscriptions, dsn)
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
-        index, places, observations, assessment_routes, playback, events, statements, plumes, first_screen, alerts,
-        live, detection, proofs, inspector, direction_routes, plume_routes, operator_routes, guests,
+        index, places, observations, assessment_routes, context, playback, events, statements, plumes, first_screen,
+        alerts, live, detection, proofs, inspector, direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")

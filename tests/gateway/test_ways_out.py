@@ -78,7 +78,7 @@ COMMANDS_WITH_VALUES = {
 COMMANDS_WITHOUT_VALUES = {
     "gateway", "api", "alerting", "evaluate", "up", "migrate", "upkeep", "key", "site", "ca", "node", "access",
     "basemap", "doctor", "bench", "release", "witness", "calibration", "completion", "subscriptions", "readings",
-    "adapter", "complaints", "guest", "statements",
+    "adapter", "complaints", "guest", "statements", "context",
 }  # fmt: skip
 TOPICS = {
     TopicKind.READINGS: "the signed readings of a node, for its gateway alone",

@@ -531,3 +531,12 @@ SELECT r.site_id AS site, r.id, s.latitude, s.longitude, r.began_at AS start, r.
 FROM site_report r JOIN site s ON s.id = r.site_id
 WHERE s.area_id = %(area)s AND r.began_at <= %(end)s AND coalesce(r.ended_at, r.began_at) >= %(start)s
 ORDER BY r.reported_at, r.site_id, r.id LIMIT %(limit)s
+
+-- name: select_context
+-- Values of other networks that overlap a period, of the stations that the pages of an area show, oldest first.
+SELECT s.source, s.id AS station, s.name, s.attribution, v.observed_property, v.starts_at AS start, v.seconds, v.value, v.unit
+FROM context_station s JOIN context_value v ON v.source = s.source AND v.station = s.id
+WHERE s.area_id = %(area)s AND v.observed_property = ANY(%(properties)s::text[])
+  AND v.starts_at < %(end)s AND v.starts_at > %(start)s::timestamptz - interval '1 day'
+  AND v.starts_at + v.seconds * interval '1 second' > %(start)s
+ORDER BY s.source, s.id, v.observed_property, v.starts_at LIMIT %(limit)s

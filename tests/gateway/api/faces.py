@@ -298,6 +298,7 @@ WITHOUT_VALUES = {
     "/api/v1/alerts/{id}": "notifications: of an event only the peak, as in /api/v1/events",
     "/api/v1/live": "a stream: test_the_live_feed_... judges it",
     "/api/v1/detection-figures": "synthetic peaks",
+    "/api/v1/stations/{id}/context": "values of other networks: tests/gateway/context judges them",
     "/api/v1/site-reports": "statements of others: tests/gateway/reconciliation judges them",
     "/api/v1/events/{id}/statements": "statements of others: tests/gateway/reconciliation judges them",
     "/api/v1/operator/nodes": "staff only: counts of readings",
