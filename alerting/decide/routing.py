@@ -61,8 +61,8 @@ class Route(Struct, frozen=True, kw_only=True):
     hours             times of the week in Dutch local time, such as `mon-fri 18:00-08:00`; empty: always
     least_severity    lowest severity
     least_confidence  lowest confidence
-    at_or_above       ids of published levels, such as eu-information-pm10-day: the mean of the last 24 hours at the
-                      station (for a level over an hour: of the last hour) is at or above one of them
+    at_or_above       ids of published levels, such as eu-information-pm10-day. One of them must be reached by
+                      the mean at the station: over the last 24 hours for a level of a day, else over the last hour
     go_on             whether later routes are tried after this one holds
     remind_minutes    time between reminders until somebody acknowledges
     escalate_to       receiver that is notified once if nobody acknowledges

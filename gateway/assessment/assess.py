@@ -1,7 +1,7 @@
-"""What an hourly series of a station means beside published levels: pure, from arrays of complete hours.
+"""The hours of a station beside published levels: pure, from arrays of complete hours.
 
-A level is never assessed from means over a longer or shorter time than its own. What cannot be assessed is a refusal
-with its reason, not a number. Called by the API, the pages, reports, `piekwacht assess` and the benchmark.
+A level is never assessed from means over a longer or shorter time than its own. A level that cannot be assessed
+is a refusal with its reason, not a number. Called by the API, the pages, reports, `piekwacht assess` and the benchmark.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _SECONDS = {LevelAveraging.HOUR: HOUR_SECONDS, LevelAveraging.DAY: 86_400, Level
 class RefusalReason(StrEnum):
     """Why a level is not assessed."""
 
-    NO_COVERAGE_SETTING = "no_coverage_setting"  # what a year needs is not set
+    NO_COVERAGE_SETTING = "no_coverage_setting"  # the setting is absent
     TOO_FEW_HOURS = "too_few_hours"  # the year has fewer complete hours than the setting asks for
     NO_WHOLE_YEAR = "no_whole_year"  # the period is no year
     SHORTER_THAN_AN_HOUR = "shorter_than_an_hour"  # the level averages over ten minutes

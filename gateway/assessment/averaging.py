@@ -4,7 +4,7 @@ A series has one value per hour of UTC, in ug/m3, shape (n,); NaN is an hour wit
 leap seconds, so every hour has 3,600 seconds. A legal day has 23, 24 or 25 hours, by its own begin and end.
 
 Data capture, after Directive (EU) 2024/2881, Annex I: an hour needs 75 % of its readings, 8 running hours need 6
-hours, a day needs 18 hours. What a year needs is a setting.
+hours, a day needs 18 hours. The share that a year needs is a setting.
 """
 
 from collections.abc import Sequence

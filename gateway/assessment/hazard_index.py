@@ -6,8 +6,8 @@ After RIVM's note on Chemelot it is about substances that are measured specifica
 sensor whose gas is declared. A total of volatile compounds only bounds a substance, by a declared mixture: then the
 lowest value is 0. There is no Hazard Index of a moment, an hour or a day: it would be a false claim.
 
-The interval takes all uncertainties at their worst at once. Whatever is missing refuses the whole index, with the
-substance: a sum without one of its parts would be too low.
+The interval takes all uncertainties at their worst at once. A missing substance refuses the whole index and is
+named: a sum without one of its parts would be too low.
 """
 
 from collections.abc import Mapping, Sequence

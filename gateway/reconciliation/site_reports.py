@@ -4,7 +4,7 @@ A report fits an event if its incident overlaps the event within 30 minutes. The
 station, and within 30 degrees of where the air came from. Within 1 km, or if the event has no wind, every direction
 fits. Of several events the one with the earliest onset counts: that is when people could first have been informed.
 
-A median is given from five matched reports on: one of fewer says little about a site.
+A median is given from five matched reports on: one of fewer means little.
 """
 
 from collections.abc import Sequence

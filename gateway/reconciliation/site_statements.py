@@ -1,4 +1,4 @@
-"""What operators of watched sites state: half-hour values of stacks and reports of incidents, from CSV files. Pure.
+"""Statements of operators of watched sites: half-hour values of stacks and reports of incidents, from CSV files. Pure.
 
 Values have the columns `time` (begin), `stack`, `substance`, `value`, `unit`, `status`, `averaging`. Reports have `id`,
 `reported_at`, `began_at`, `text`, `source`, and `ended_at` if it is known. Nothing is converted: the number of an

@@ -22,7 +22,7 @@ def list_stations(connection: psycopg.Connection) -> set[str]:
 def store_samples(connection: psycopg.Connection, samples: Sequence[SampleRow]) -> int:
     """Store all samples or none; return how many are new. The same sample twice changes nothing.
 
-    Raises TableFileError for a sample that is stored with another value: a laboratory has to say which holds.
+    Raises TableFileError for a sample that is stored with another value: the laboratory has to confirm one of them.
     """
     new = 0
     with connection.transaction():

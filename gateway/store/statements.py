@@ -1,4 +1,4 @@
-"""What others state about the air, in the database: values and reports of sites, and counts of complaints.
+"""Statements of others in the database: values and reports of sites, and counts of complaints.
 
 Called by `piekwacht statements` and `piekwacht complaints compare --store`. A file is stored as a whole or not at all,
 and the same file twice changes nothing. `connection` is in autocommit mode.

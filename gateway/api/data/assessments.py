@@ -30,7 +30,7 @@ class AssessedStation:
     indices: Sequence[IndexClass]
 
 
-async def assess_station(  # noqa: PLR0917 - what, where, when and by which rule
+async def assess_station(  # noqa: PLR0917 - station, period and rule
     database: Database,
     registry: PublicRegistry,
     station: str,

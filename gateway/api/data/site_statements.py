@@ -64,7 +64,7 @@ class StoredComparison(Struct, frozen=True, kw_only=True):
 
 
 class EventStatements(Struct, frozen=True, kw_only=True):
-    """What others state about the time of an event. `complaints`: None if nothing was compared."""
+    """Statements of others about the time of an event. `complaints`: None if nothing was compared."""
 
     complaints: StoredCount | None
     reports: Sequence[MatchedReport]

@@ -48,6 +48,6 @@ def describe_delay(view: View, seconds: float) -> str:
 
 
 async def fetch_event_statements(view: View, event: Event) -> EventStatements:
-    """What others state about the time of an event, for its page."""
+    """Statements of others about the time of an event, for its page."""
     statements = await load_event_statements(view.request.app.state.database, view.registry, event, view.now)
     return build_statements(event.id, statements, "")

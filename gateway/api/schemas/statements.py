@@ -70,7 +70,7 @@ class ComplaintCount(Schema, frozen=True, kw_only=True):
 
 
 class EventStatements(LicensedDocument, frozen=True, kw_only=True):
-    """What others state about the time of an event; `complaints` null: nobody compared complaints with it."""
+    """Statements of others about the time of an event; `complaints` null: nobody compared complaints with it."""
 
     event: Id
     complaints: ComplaintCount | None
