@@ -15,19 +15,20 @@ from gateway.assessment.averaging import (
     HOUR_SECONDS,
     HOURS_OF_8_HOUR_MEAN,
     HOURS_OF_DAY_MEAN,
+    CountArray,
     average_days,
     count_runs,
     find_daily_maxima,
     roll_means,
+    seconds_at_or_above,
 )
-from gateway.assessment.levels import Level, LevelAveraging, levels_of
+from gateway.assessment.levels import LevelAveraging, PublishedLevel, levels_of
 from gateway.model.observation import FloatArray
 
 _DAY_HOURS, _YEAR_HOURS = 24, 8_760
-_SECONDS = {LevelAveraging.HOUR: HOUR_SECONDS, LevelAveraging.DAY: 86_400, LevelAveraging.EIGHT_HOURS: 86_400}
 
 
-class RefusalReason(StrEnum):
+class UnassessedReason(StrEnum):
     """Why a level is not assessed."""
 
     NO_COVERAGE_SETTING = "no_coverage_setting"  # the setting is absent
@@ -37,11 +38,11 @@ class RefusalReason(StrEnum):
     NO_COMPLETE_PERIOD = "no_complete_period"  # no hour or day of the period is complete
 
 
-class Refusal(Struct, frozen=True, kw_only=True):
+class UnassessedLevel(Struct, frozen=True, kw_only=True):
     """A level that is not assessed. `share`: complete hours of the year; `needed`: of the setting; both from 0 to 1."""
 
-    level: Level
-    reason: RefusalReason
+    level: PublishedLevel
+    reason: UnassessedReason
     share: float | None = None
     needed: float | None = None
 
@@ -53,10 +54,10 @@ class LevelCount(Struct, frozen=True, kw_only=True):
     complete     hours or days that count
     periods      hours or days of the period
     highest      the highest mean of these, in ug/m3
-    seconds      total time of the periods at or above; None for a level over a year
+    seconds      total time of the hours or days at or above; None for a level over a year
     """
 
-    level: Level
+    level: PublishedLevel
     at_or_above: int
     complete: int
     periods: int
@@ -83,7 +84,7 @@ class SubstanceAssessment(Struct, frozen=True, kw_only=True):
     complete_days: int
     rolling: RollingMeans
     counts: Sequence[LevelCount]
-    refusals: Sequence[Refusal]
+    refusals: Sequence[UnassessedLevel]
 
     @property
     def share(self) -> float:
@@ -124,7 +125,7 @@ def assess_substance(
     """
     whole, series = series, series[: period.hours]
     days = average_days(series, period.first, period.edges)
-    counts, refusals = list[LevelCount](), list[Refusal]()
+    counts, refusals = list[LevelCount](), list[UnassessedLevel]()
     for level in levels_of(substance):
         outcome = _assess_level(level, series, days, period, year_coverage)
         (counts if isinstance(outcome, LevelCount) else refusals).append(outcome)  # type: ignore[arg-type]
@@ -141,48 +142,48 @@ def assess_substance(
 
 
 def _assess_level(
-    level: Level, series: FloatArray, days: FloatArray, period: AssessedPeriod, year_coverage: float | None
-) -> LevelCount | Refusal:
+    level: PublishedLevel, series: FloatArray, days: FloatArray, period: AssessedPeriod, year_coverage: float | None
+) -> LevelCount | UnassessedLevel:
     match level.averaging:
         case LevelAveraging.TEN_MINUTES:
-            return Refusal(level=level, reason=RefusalReason.SHORTER_THAN_AN_HOUR)
+            return UnassessedLevel(level=level, reason=UnassessedReason.SHORTER_THAN_AN_HOUR)
         case LevelAveraging.YEAR:
             return _assess_year(level, series, period, year_coverage)
         case LevelAveraging.HOUR:
-            return _count(level, series)
+            return _count(level, series, HOUR_SECONDS)
         case LevelAveraging.DAY:
-            return _count(level, days)
+            return _count(level, days, np.diff(period.edges))
         case LevelAveraging.EIGHT_HOURS:
             rolled = roll_means(series, 8, HOURS_OF_8_HOUR_MEAN)
-            return _count(level, find_daily_maxima(rolled, period.first, period.edges))
+            maxima = find_daily_maxima(rolled, period.first, period.edges)
+            return _count(level, maxima, np.diff(period.edges))
 
 
-def _count(level: Level, means: FloatArray) -> LevelCount | Refusal:
+def _count(level: PublishedLevel, means: FloatArray, widths: CountArray | int) -> LevelCount | UnassessedLevel:
     complete = means[np.isfinite(means)]
     if not len(complete):
-        return Refusal(level=level, reason=RefusalReason.NO_COMPLETE_PERIOD)
-    count = count_runs(means, level.value, level.consecutive_hours)
+        return UnassessedLevel(level=level, reason=UnassessedReason.NO_COMPLETE_PERIOD)
     return LevelCount(
         level=level,
-        at_or_above=count,
+        at_or_above=count_runs(means, level.value, level.consecutive_hours),
         complete=len(complete),
         periods=len(means),
         highest=float(complete.max()),
-        seconds=count * _SECONDS[level.averaging],
+        seconds=seconds_at_or_above(means, level.value, widths),
     )
 
 
 def _assess_year(
-    level: Level, series: FloatArray, period: AssessedPeriod, year_coverage: float | None
-) -> LevelCount | Refusal:
+    level: PublishedLevel, series: FloatArray, period: AssessedPeriod, year_coverage: float | None
+) -> LevelCount | UnassessedLevel:
     if not period.is_year:
-        return Refusal(level=level, reason=RefusalReason.NO_WHOLE_YEAR)
+        return UnassessedLevel(level=level, reason=UnassessedReason.NO_WHOLE_YEAR)
     if year_coverage is None:
-        return Refusal(level=level, reason=RefusalReason.NO_COVERAGE_SETTING)
+        return UnassessedLevel(level=level, reason=UnassessedReason.NO_COVERAGE_SETTING)
     complete = series[np.isfinite(series)]
     share = len(complete) / len(series)
     if share < year_coverage or not len(complete):
-        return Refusal(level=level, reason=RefusalReason.TOO_FEW_HOURS, share=share, needed=year_coverage)
+        return UnassessedLevel(level=level, reason=UnassessedReason.TOO_FEW_HOURS, share=share, needed=year_coverage)
     mean = float(complete.mean())
     return LevelCount(
         level=level, at_or_above=int(mean >= level.value), complete=1, periods=1, highest=mean, seconds=None

@@ -98,6 +98,6 @@ def count_runs(series: FloatArray, level: float, hours: int) -> int:
     return int(reached.sum())
 
 
-def seconds_at_or_above(means: FloatArray, level: float, width: float) -> int:
-    """Return for how long means over `width` seconds were at or above a level; NaN counts as below."""
-    return round(int((means >= level).sum()) * width)
+def seconds_at_or_above(means: FloatArray, level: float, widths: CountArray | int) -> int:
+    """Return for how long means were at or above a level; NaN counts as below. `widths`: of the means in seconds."""
+    return int(((means >= level) * np.asarray(widths)).sum())

@@ -4,7 +4,7 @@ They apply to reference instruments at representative places. The mean of a sens
 document, which is an indication and no assessment. A file that cannot be read raises ConfigurationError.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -34,7 +34,7 @@ class LevelTitle(Struct, frozen=True, kw_only=True):
     en: Text
 
 
-class Level(Struct, frozen=True, kw_only=True):
+class PublishedLevel(Struct, frozen=True, kw_only=True):
     """A level of a mean, in ug/m3; levels.toml explains each field. None of the source fields may be empty."""
 
     id: Text
@@ -51,22 +51,16 @@ class Level(Struct, frozen=True, kw_only=True):
 
 
 class _LevelFile(Struct, frozen=True, kw_only=True):
-    level: list[Level]
+    level: list[PublishedLevel]
 
 
-LEVELS: Mapping[str, Level] = {
+LEVELS: Mapping[str, PublishedLevel] = {
     level.id: level for level in load_toml(Path(__file__).with_name("levels.toml"), _LevelFile).level
 }
-DAY_LEVELS: Sequence[Level] = tuple(level for level in LEVELS.values() if level.averaging is LevelAveraging.DAY)
 CONDITION_AVERAGINGS = frozenset({LevelAveraging.DAY, LevelAveraging.HOUR})  # of conditions of a route
 PARTICULATE_MATTER = frozenset({"pm10", "pm2_5"})
 
 
-def levels_of(substance: str, averaging: LevelAveraging | None = None) -> Sequence[Level]:
+def levels_of(substance: str, averaging: LevelAveraging | None = None) -> Sequence[PublishedLevel]:
     """Return the levels of a substance, in the order of the file; with `averaging` only those of such means."""
     return [level for level in LEVELS.values() if level.substance == substance and averaging in {None, level.averaging}]
-
-
-def count_days_at_or_above(means: Iterable[float], level: Level) -> int:
-    """Return on how many of these days the mean was at or above the level. `means`: of complete days, in ug/m3."""
-    return sum(mean >= level.value for mean in means)

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from msgspec import Struct
 
-from gateway.model.csv_table import TableFileError, TableRow, read_rows
+from gateway.model.csv_table import CsvRow, TableFileError, read_rows
 
 _NEEDED = ("station", "substance", "start", "end", "value", "unit", "uncertainty", "laboratory")
 _MICROGRAMS = {"ug/m3": 1.0, "µg/m3": 1.0, "mg/m3": 1e3, "ng/m3": 1e-3}
@@ -58,7 +58,7 @@ def parse_samples(
     return samples
 
 
-def _read_row(row: TableRow, zone: tzinfo | None, *, decimal_comma: bool) -> SampleRow:
+def _read_row(row: CsvRow, zone: tzinfo | None, *, decimal_comma: bool) -> SampleRow:
     unit = row.required("unit")
     if unit not in _MICROGRAMS:
         raise TableFileError(f"{row.where}: the unit {unit!r} is unknown; ug/m3, mg/m3 and ng/m3 can be read")

@@ -1,19 +1,19 @@
 """Sentences about levels and why they are not assessed, in Dutch and English. Pure."""
 
 from alerting.vocabulary import Language, localize_decimal
-from gateway.assessment.assess import Refusal
+from gateway.assessment.assess import UnassessedLevel
 from gateway.assessment.hazard_index import HazardIndex
 from gateway.assessment.indices import IndexClass
-from gateway.assessment.levels import Level
+from gateway.assessment.levels import PublishedLevel
 from gateway.model.texts import texts_of
 
 
-def name_level(level: Level, language: Language) -> str:
+def name_level(level: PublishedLevel, language: Language) -> str:
     """Return the name of a level."""
     return level.title.nl if language == "nl" else level.title.en
 
 
-def describe_refusal(refusal: Refusal, language: Language) -> str:
+def describe_refusal(refusal: UnassessedLevel, language: Language) -> str:
     """Return one sentence: why a level is not assessed, and what is needed."""
     share, needed = (
         "" if number is None else localize_decimal(f"{100 * number:.1f}", language)

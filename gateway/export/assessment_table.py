@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from msgspec import Struct
 
 from gateway.assessment.assess import SubstanceAssessment
-from gateway.assessment.levels import Level
+from gateway.assessment.levels import PublishedLevel
 from gateway.export.selection import TableFormat
 from gateway.export.tables import DIALECTS
 from gateway.model.figures import shorten
@@ -61,9 +61,9 @@ def list_rows(streams: Sequence[AssessedStream]) -> list[tuple[object, ...]]:
     return rows
 
 
-def _level_cells(level: Level) -> tuple[object, ...]:
+def _level_cells(level: PublishedLevel) -> tuple[object, ...]:
     return level.id, level.kind, level.averaging.value, level.value
 
 
-def _source_cells(level: Level) -> tuple[object, ...]:
+def _source_cells(level: PublishedLevel) -> tuple[object, ...]:
     return level.source, level.edition, level.published.isoformat()

@@ -21,7 +21,7 @@ class TableFileError(StartError):
     """A file that cannot be used; the sentence names the line and the remedy."""
 
 
-class TableRow:
+class CsvRow:
     """One row: cells by column, without blanks around them. `where` names its line in sentences."""
 
     def __init__(self, cells: dict[str, str], where: str) -> None:
@@ -47,7 +47,7 @@ class TableRow:
         return parse_time(self.required(name), zone, self.where)
 
 
-def read_rows(content: bytes, needed: Sequence[str]) -> Iterator[TableRow]:
+def read_rows(content: bytes, needed: Sequence[str]) -> Iterator[CsvRow]:
     """Yield the rows after the first line, which names the columns. Raises TableFileError."""
     try:
         text = content.decode("utf-8-sig")
@@ -67,7 +67,7 @@ def read_rows(content: bytes, needed: Sequence[str]) -> Iterator[TableRow]:
                 raise TableFileError(
                     f"{where}: more cells than columns; a decimal comma in a file with commas needs quotes"
                 )
-            yield TableRow({str(name).strip(): (cell or "").strip() for name, cell in cells.items()}, where)
+            yield CsvRow({str(name).strip(): (cell or "").strip() for name, cell in cells.items()}, where)
     except csv.Error as error:
         raise TableFileError(f"line {reader.line_num}: {error}") from None
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, tzinfo
 
-from gateway.model.csv_table import TableFileError, TableRow, read_rows
+from gateway.model.csv_table import CsvRow, TableFileError, read_rows
 from gateway.model.csv_table import parse_time as parse_table_time
 from gateway.reconciliation.complaint import Complaint, ComplaintFileError, check_complaint
 
@@ -20,7 +20,7 @@ def parse_csv(content: bytes, zone: tzinfo | None, now: datetime) -> list[Compla
         raise ComplaintFileError(str(error)) from None
 
 
-def _read_row(row: TableRow, zone: tzinfo | None, now: datetime) -> Complaint:
+def _read_row(row: CsvRow, zone: tzinfo | None, now: datetime) -> Complaint:
     id_ = row.text("id") or row.where
     complaint = Complaint(
         id=id_,

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from msgspec import Struct
 
-from gateway.model.csv_table import TableFileError, TableRow, read_rows
+from gateway.model.csv_table import CsvRow, TableFileError, read_rows
 
 _VALUE_COLUMNS = ("time", "stack", "substance", "value", "unit", "status", "averaging")
 _REPORT_COLUMNS = ("id", "reported_at", "began_at", "text", "source")
@@ -54,7 +54,7 @@ def parse_values(content: bytes, zone: tzinfo | None, now: datetime, *, decimal_
     return values
 
 
-def _read_value(row: TableRow, zone: tzinfo | None, now: datetime, *, decimal_comma: bool) -> SiteValue:
+def _read_value(row: CsvRow, zone: tzinfo | None, now: datetime, *, decimal_comma: bool) -> SiteValue:
     status, averaging = row.required("status"), row.required("averaging")
     if status not in STATUSES:
         raise TableFileError(f"{row.where}: the status {status!r} is unknown; there are {', '.join(STATUSES)}")
@@ -89,7 +89,7 @@ def parse_reports(content: bytes, zone: tzinfo | None, now: datetime) -> list[Si
     return reports
 
 
-def _read_report(row: TableRow, zone: tzinfo | None, now: datetime) -> SiteReport:
+def _read_report(row: CsvRow, zone: tzinfo | None, now: datetime) -> SiteReport:
     start, reported_at = row.time("began_at", zone), row.time("reported_at", zone)
     end = row.time("ended_at", zone) if row.text("ended_at") else None
     if reported_at > now:

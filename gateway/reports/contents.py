@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.api.data.registry import AreaRow, PublicRegistry
-from gateway.api.data.site_statements import StoredComparison
+from gateway.api.data.site_statements import ComplaintComparison
 from gateway.api.schemas.plumes import Plume
 from gateway.assessment.assess import SubstanceAssessment
 from gateway.export.selection import MeanRow
@@ -71,7 +71,7 @@ class ReportContents:
     means: Mapping[int, Sequence[MeanRow]]
     assessments: Mapping[int, SubstanceAssessment]
     site_reports: Sequence[MatchedReport]
-    comparisons: Sequence[StoredComparison]
+    comparisons: Sequence[ComplaintComparison]
     installations: Sequence[NodePlacement]
     detectors: Sequence[DetectorUse]
 

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from gateway.assessment.assess import LevelCount, RefusalReason, SubstanceAssessment
+from gateway.assessment.assess import LevelCount, SubstanceAssessment, UnassessedReason
 from gateway.assessment.levels import LEVELS, LevelAveraging
 from gateway.assessment.sentences import describe_refusal, name_level
 from gateway.model.texts import texts_of
@@ -45,7 +45,7 @@ class ReportLevels:
                     refusal
                     for refusal in assessment.refusals
                     if refusal.level.averaging is LevelAveraging.YEAR
-                    and refusal.reason is not RefusalReason.NO_WHOLE_YEAR
+                    and refusal.reason is not UnassessedReason.NO_WHOLE_YEAR
                 ),
                 None,
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 from alerting.sql import load_queries
 from gateway.api.data.loading import load_public_registry
 from gateway.api.data.registry import AreaRow, DatastreamRow, PublicRegistry
-from gateway.api.data.site_statements import StoredComparison, load_matched_reports
+from gateway.api.data.site_statements import ComplaintComparison, load_matched_reports
 from gateway.api.routes.plumes import PlumeFilters, load_plumes
 from gateway.api.schemas.plumes import Plume
 from gateway.assessment.assess import SubstanceAssessment
@@ -54,7 +54,9 @@ async def load_contents(
         means=await _load_means(snapshot, registry, area, days),
         assessments=await _load_assessments(snapshot, registry, area, request, publisher.year_coverage),
         site_reports=await load_matched_reports(snapshot, area.id, (days[0].start, days[-1].end)),
-        comparisons=await snapshot.fetch(StoredComparison, "select_complaint_comparisons", {"area": area.id, **span}),
+        comparisons=await snapshot.fetch(
+            ComplaintComparison, "select_complaint_comparisons", {"area": area.id, **span}
+        ),
         installations=await snapshot.fetch(NodePlacement, "select_report_installations", {"area": area.id}),
         detectors=await snapshot.fetch(DetectorUse, "select_report_detectors", {"area": area.id, **span}),
     )

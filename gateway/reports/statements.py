@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from alerting.vocabulary import localize_decimal
-from gateway.api.data.site_statements import StoredComparison
+from gateway.api.data.site_statements import ComplaintComparison
 from gateway.reconciliation.event_counts import FEWEST_PERSONS
 from gateway.reconciliation.site_reports import ReportTimes, summarise_report_times
 from gateway.reports.document import ReportDocument
@@ -32,7 +32,7 @@ class ReportStatements:
         is_shown = self.document.is_full or count >= FEWEST_PERSONS
         return self.document.count(count) if is_shown else self.document.texts["fewer_than_five"]
 
-    def chance_of(self, comparison: StoredComparison) -> str:
+    def chance_of(self, comparison: ComplaintComparison) -> str:
         """The chance of as many fitting complaints on other days, in percent."""
         if comparison.chance is None:
             return self.document.texts["unknown"]

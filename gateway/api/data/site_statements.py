@@ -45,7 +45,7 @@ class StoredCount(Struct, frozen=True, kw_only=True):
     compared_at: datetime
 
 
-class StoredComparison(Struct, frozen=True, kw_only=True):
+class ComplaintComparison(Struct, frozen=True, kw_only=True):
     """A stored comparison of complaints with events."""
 
     start: datetime
@@ -63,7 +63,7 @@ class StoredComparison(Struct, frozen=True, kw_only=True):
     compared_at: datetime
 
 
-class EventStatements(Struct, frozen=True, kw_only=True):
+class LoadedStatements(Struct, frozen=True, kw_only=True):
     """Statements of others about the time of an event. `complaints`: None if nothing was compared."""
 
     complaints: StoredCount | None
@@ -89,7 +89,7 @@ async def load_matched_reports(
 
 async def load_event_statements(
     source: QuerySource, registry: PublicRegistry, event: Event, now: datetime
-) -> EventStatements:
+) -> LoadedStatements:
     """Return complaints, reports and values beside an event."""
     measured = build_measured_event(registry, event, now)
     start, end = measured.onset - _MARGIN, measured.end + _MARGIN
@@ -102,7 +102,7 @@ async def load_event_statements(
         if row.area == event.area and is_upwind((row.latitude, row.longitude), measured, _RULES)
     ]
     values = {"sites": sites, "start": start, "end": end, "limit": _MAX_VALUES}
-    return EventStatements(
+    return LoadedStatements(
         complaints=next(iter(counts), None),
         reports=[
             MatchedReport(report=report, event=measured, seconds=(report.reported_at - measured.onset).total_seconds())

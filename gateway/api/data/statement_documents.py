@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gateway.api.data.registry import PublicRegistry
-from gateway.api.data.site_statements import EventStatements, StatedValue, StoredCount
+from gateway.api.data.site_statements import LoadedStatements, StatedValue, StoredCount
 from gateway.api.schemas import statements as documents
 from gateway.api.schemas.schema import format_optional_instant
 from gateway.model.timestamps import format_instant
@@ -69,7 +69,7 @@ def build_count(count: StoredCount) -> documents.ComplaintCount:
     )
 
 
-def build_statements(event: str, statements: EventStatements, attribution: str) -> documents.EventStatements:
+def build_statements(event: str, statements: LoadedStatements, attribution: str) -> documents.EventStatements:
     """Everything beside an event."""
     return documents.EventStatements(
         event=event,

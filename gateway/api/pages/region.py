@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from fastapi import HTTPException
 from msgspec import Struct
 
+from alerting.vocabulary import compass_direction
 from gateway.api.data.context_values import StoredContext, load_context
 from gateway.api.pages.chart import Line
 from gateway.api.pages.renderer import View
 from gateway.api.schemas.observations import Mean
+from gateway.assessment.averaging import COMPLETE_HOUR_SHARE
 from gateway.model.timestamps import format_instant
 
 _WIND = ("wind_direction", "wind_speed")
@@ -18,7 +20,7 @@ _FLAT = 1e9  # s: a line of one value has no gap
 
 
 class RegionHour(Struct, frozen=True, kw_only=True):
-    """An hour: the mean here, and the mean at each station of the region, in their order; None: no value."""
+    """An hour: the mean here if it is complete, and at each station of the region, in their order; None: no value."""
 
     start: str
     here: float | None
@@ -26,7 +28,7 @@ class RegionHour(Struct, frozen=True, kw_only=True):
 
 
 class RegionTable(Struct, frozen=True, kw_only=True):
-    """Hours of the last day beside the region. `names`: stations with their network; `credits`: whom to credit."""
+    """Hours of the last day beside the region. `names`: stations; `credits`: owners of the values."""
 
     names: Sequence[str]
     credits: Sequence[str]
@@ -55,7 +57,9 @@ async def fetch_region_table(view: View, station: str, name: str, hours: Sequenc
     by_hour = dict[datetime, dict[tuple[str, str], float]]()
     for value in hourly:
         by_hour.setdefault(value.start, {})[value.source, value.station] = value.value
-    here: Mapping[datetime, float | None] = {datetime.fromisoformat(mean.start): mean.mean for mean in hours}
+    here: Mapping[datetime, float | None] = {
+        datetime.fromisoformat(mean.start): mean.mean for mean in hours if _is_complete(mean)
+    }
     labels = {(value.source, value.station): value.name for value in hourly}
     return RegionTable(
         names=[labels[key] for key in names],
@@ -67,6 +71,11 @@ async def fetch_region_table(view: View, station: str, name: str, hours: Sequenc
             for start in sorted(by_hour, reverse=True)
         ],
     )
+
+
+def _is_complete(mean: Mean) -> bool:
+    """Whether an hour here has as many readings as an hour of the other networks: three quarters."""
+    return bool(mean.expected_count) and mean.valid_count >= COMPLETE_HOUR_SHARE * (mean.expected_count or 0)
 
 
 async def fetch_event_region(
@@ -95,7 +104,7 @@ def list_region_values(view: View, values: Sequence[StoredContext], at: datetime
         RegionValue(
             name=value.name,
             what=view.name_of(value.observed_property),
-            value=f"{view.number(value.value)} {view.unit_of(value.unit)}",
+            value=_format_value(view, value),
             start=format_instant(value.start),
             minutes=value.seconds // 60,
             credit=value.attribution,
@@ -103,6 +112,13 @@ def list_region_values(view: View, values: Sequence[StoredContext], at: datetime
         for value in values
         if value.start <= at < value.end
     ]
+
+
+def _format_value(view: View, value: StoredContext) -> str:
+    number = f"{view.number(value.value)} {view.unit_of(value.unit)}"
+    if value.observed_property == "wind_direction":
+        return f"{compass_direction(value.value, view.language)} ({number})"
+    return number
 
 
 async def _try_load(

@@ -32,6 +32,7 @@ async def show_site_reports(view: ViewDependency) -> HTMLResponse:
         names=name_sites(view.registry),
         since=format_instant(period[0]),
         delay=lambda seconds: describe_delay(view, seconds),
+        short_delay=lambda seconds: shorten_delay(view, seconds),
     )
     return respond_html(view, page)
 
@@ -45,6 +46,12 @@ def describe_delay(view: View, seconds: float) -> str:
     """How long after or before the onset of a peak a report came."""
     key = "report_later" if seconds >= 0 else "report_earlier"
     return view.texts[key].format(duration=format_duration(abs(seconds), view.language))
+
+
+def shorten_delay(view: View, seconds: float) -> str:
+    """The same for a table whose heading names the onset; a time before an onset is marked."""
+    duration = format_duration(abs(seconds), view.language)
+    return duration if seconds >= 0 else view.texts["report_before"].format(duration=duration)
 
 
 async def fetch_event_statements(view: View, event: Event) -> EventStatements:

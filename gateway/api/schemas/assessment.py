@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from gateway.api.schemas.schema import Id, Instant, LicensedDocument, Schema
-from gateway.assessment.assess import LevelCount, Refusal, RefusalReason, SubstanceAssessment
+from gateway.assessment.assess import LevelCount, SubstanceAssessment, UnassessedLevel, UnassessedReason
 from gateway.assessment.hazard_index import HazardIndex, HazardRefusal
 from gateway.assessment.indices import IndexClass
-from gateway.assessment.levels import Level
+from gateway.assessment.levels import PublishedLevel
 from gateway.assessment.sentences import describe_hazard_refusal, describe_refusal, name_class, name_index
 from gateway.model.figures import shorten
 from gateway.model.timestamps import format_instant, from_ms
@@ -52,7 +52,7 @@ class LevelRefusal(Schema, frozen=True, kw_only=True):
     """A level that is not assessed, and why."""
 
     level: LevelDocument
-    reason: RefusalReason
+    reason: UnassessedReason
     text: Annotated[dict[str, str], Meta(examples=[{"nl": "De periode is geen jaar.", "en": "It is no year."}])]
 
 
@@ -135,7 +135,7 @@ class StationAssessment(LicensedDocument, frozen=True, kw_only=True):
     datastreams: list[DatastreamAssessment]
 
 
-def build_level(level: Level) -> LevelDocument:
+def build_level(level: PublishedLevel) -> LevelDocument:
     """A level as the API shows it."""
     return LevelDocument(
         id=level.id,
@@ -184,7 +184,7 @@ def _build_comparison(count: LevelCount) -> LevelComparison:
     )
 
 
-def _build_refusal(refusal: Refusal) -> LevelRefusal:
+def _build_refusal(refusal: UnassessedLevel) -> LevelRefusal:
     return LevelRefusal(
         level=build_level(refusal.level),
         reason=refusal.reason,

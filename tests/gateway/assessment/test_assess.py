@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gateway.assessment.assess import RefusalReason, assess_substance
+from gateway.assessment.assess import UnassessedReason, assess_substance
 from gateway.assessment.averaging import (
     average_days,
     count_runs,
@@ -20,7 +20,7 @@ from gateway.assessment.averaging import (
     select_complete_hours,
 )
 from gateway.assessment.indices import INDICES, classify_hour
-from gateway.assessment.levels import LEVELS
+from gateway.assessment.levels import LEVELS, LevelAveraging
 from gateway.assessment.sentences import describe_refusal, name_class, name_index
 from gateway.export.assessed import build_period
 
@@ -132,6 +132,22 @@ def test_days_at_or_above_a_level_are_counted_with_their_seconds():
     assert count.highest == 25.0
 
 
+@pytest.mark.parametrize("level", [level for level in LEVELS.values() if level.averaging is LevelAveraging.DAY],
+                         ids=lambda level: level.id)  # fmt: skip
+def test_a_day_of_exactly_the_level_counts_and_the_one_below_does_not(level):
+    period = build_period(date(2026, 11, 1), date(2026, 11, 2), ZONE)
+    for mean, at_or_above in ((level.value, 1), (math.nextafter(level.value, 0), 0)):
+        count = find(assess_substance(level.substance, fill(period, mean), period, None), level.id)
+        assert (count.at_or_above, count.seconds) == (at_or_above, at_or_above * 86_400)
+
+
+def test_the_time_at_or_above_a_level_is_that_of_days_of_23_and_25_hours():
+    for day, hours in ((date(2026, 3, 29), 23), (date(2026, 10, 25), 25)):
+        period = build_period(day, day + timedelta(days=1), ZONE)
+        count = find(assess_substance("pm10", fill(period, 60.0), period, None), "who-2021-pm10-day")
+        assert count.seconds == hours * 3_600
+
+
 def test_the_last_hours_give_the_running_means():
     period = build_period(date(2026, 11, 1), date(2026, 11, 3), ZONE)
     series = np.concatenate([fill(period, 1.0), np.full(8, 9.0)])
@@ -149,7 +165,7 @@ def test_three_hours_in_a_row_make_the_alert_threshold_of_sulphur_dioxide():
     assert find(assessment, "eu-alert-so2-1h").at_or_above == 2
     assert find(assessment, "eu-2026-so2-1h").at_or_above == 6
     assert find(assessment, "eu-2026-so2-1h").seconds == 6 * 3_600
-    assert refused(assessment, "who-2021-so2-10min").reason is RefusalReason.SHORTER_THAN_AN_HOUR
+    assert refused(assessment, "who-2021-so2-10min").reason is UnassessedReason.SHORTER_THAN_AN_HOUR
 
 
 def test_ozone_counts_the_highest_running_mean_of_eight_hours_of_a_day():
@@ -169,7 +185,7 @@ def test_a_year_with_two_fifths_of_its_hours_is_refused_with_one_sentence():
     series = fill(YEAR, 12.0)
     series[round(len(series) * 0.4) :] = math.nan
     refusal = refused(assess_substance("pm2_5", series, YEAR, 0.85), "who-2021-pm2_5-year")
-    assert refusal.reason is RefusalReason.TOO_FEW_HOURS
+    assert refusal.reason is UnassessedReason.TOO_FEW_HOURS
     assert describe_refusal(refusal, "nl") == (
         "Van het jaar is 40,0 % van de uren compleet. Nodig is 85,0 %. Daarom is er geen jaargemiddelde."
     )
@@ -178,14 +194,14 @@ def test_a_year_with_two_fifths_of_its_hours_is_refused_with_one_sentence():
 
 def test_a_year_without_the_setting_is_refused_however_complete_it_is():
     refusal = refused(assess_substance("pm2_5", fill(YEAR, 12.0), YEAR, None), "eu-2030-pm2_5-year")
-    assert refusal.reason is RefusalReason.NO_COVERAGE_SETTING
+    assert refusal.reason is UnassessedReason.NO_COVERAGE_SETTING
     assert "year_coverage" in describe_refusal(refusal, "en")
 
 
 def test_a_month_gives_no_mean_over_a_year():
     period = build_period(date(2026, 10, 1), date(2026, 11, 1), ZONE)
     refusal = refused(assess_substance("pm2_5", fill(period, 12.0), period, 0.1), "eu-2030-pm2_5-year")
-    assert refusal.reason is RefusalReason.NO_WHOLE_YEAR
+    assert refusal.reason is UnassessedReason.NO_WHOLE_YEAR
 
 
 @pytest.mark.parametrize(("mean", "at_or_above"), [(9.99, 0), (10.0, 1)])
@@ -212,7 +228,7 @@ def test_a_period_without_any_complete_hour_is_refused():
     period = build_period(date(2026, 11, 1), date(2026, 11, 2), ZONE)
     assessment = assess_substance("pm10", fill(period, math.nan), period, 0.9)
     assert assessment.counts == []
-    assert refused(assessment, "who-2021-pm10-day").reason is RefusalReason.NO_COMPLETE_PERIOD
+    assert refused(assessment, "who-2021-pm10-day").reason is UnassessedReason.NO_COMPLETE_PERIOD
     assert assessment.share == 0.0
 
 

@@ -1,27 +1,20 @@
-"""Published levels have a source each, and periods at or above them are counted as anybody would."""
+"""Published levels have a source each, and are those of the documents."""
 
-import math
 from datetime import date
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.assessment.indices import INDICES
 from gateway.assessment.levels import (
-    DAY_LEVELS,
     LEVELS,
     PARTICULATE_MATTER,
     LevelAveraging,
     _LevelFile,
-    count_days_at_or_above,
     levels_of,
 )
 from gateway.model.properties import PROPERTIES
-
-MEANS = st.lists(st.floats(0, 1e4), max_size=400)
 
 
 @pytest.mark.parametrize("level", LEVELS.values(), ids=LEVELS)
@@ -127,28 +120,3 @@ def test_the_levels_are_those_of_the_documents():
 def test_a_property_without_a_level_has_none():
     assert levels_of("voc") == []
     assert levels_of("") == []
-
-
-@given(MEANS)
-def test_the_count_is_that_of_the_days_one_by_one(means):
-    for level in DAY_LEVELS:
-        count = 0
-        for mean in means:
-            if not mean < level.value:
-                count += 1
-        assert count_days_at_or_above(means, level) == count
-
-
-@given(MEANS, st.floats(0, 1e4))
-def test_another_day_adds_at_most_one_and_a_higher_level_has_no_more_days(means, another):
-    for lower in DAY_LEVELS:
-        before, after = count_days_at_or_above(means, lower), count_days_at_or_above([*means, another], lower)
-        assert after - before == (another >= lower.value)
-        for higher in (level for level in DAY_LEVELS if level.value >= lower.value):
-            assert count_days_at_or_above(means, higher) <= before
-
-
-@pytest.mark.parametrize("level", DAY_LEVELS, ids=lambda level: level.id)
-def test_a_mean_of_exactly_the_level_counts_and_the_one_below_does_not(level):
-    assert count_days_at_or_above([level.value], level) == 1
-    assert count_days_at_or_above([math.nextafter(level.value, 0)], level) == 0
