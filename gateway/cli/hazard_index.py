@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("file", type=Path, metavar="FILE", help="the samples; `-` reads standard input")
     load.add_argument("--time-zone", type=parse_zone, metavar="ZONE", help="of times without an offset")
     load.add_argument("--decimal-comma", action="store_true", help="numbers have a decimal comma")
+    load.add_argument("--replace", action="store_true", help="replace stored samples that have another value")
     load.set_defaults(action=_import)
     show = actions.add_parser("show", help="print the index of the last 365 days as an interval, with its parts")
     show.add_argument("--station", required=True, metavar="ID", help="such as wijk-aan-zee")
@@ -74,7 +75,7 @@ def _import(args: argparse.Namespace, configuration: settings.Settings, declared
             substances={row.name for row in declared.substance},
             decimal_comma=args.decimal_comma,
         )
-        new = store_samples(connection, samples)
+        new = store_samples(connection, samples, replace=args.replace)
     print(f"{new} samples stored, {len(samples) - new} were stored already")
 
 

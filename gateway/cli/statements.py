@@ -8,7 +8,7 @@ from gateway import settings
 from gateway.cli.hazard_index import parse_zone, read_file
 from gateway.reconciliation.site_statements import parse_reports, parse_values
 from gateway.store.connection import connect
-from gateway.store.statements import check_site, store_reports, store_values
+from gateway.store.statements import StoredRows, check_site, store_reports, store_values
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,7 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="the statements; `-` reads standard input")
     parser.add_argument("--site", required=True, metavar="ID", help="the watched site that they are about")
     parser.add_argument("--time-zone", type=parse_zone, metavar="ZONE", help="of times without an offset")
+    parser.add_argument("--replace", action="store_true", help="replace stored rows that have another content")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,8 +41,8 @@ def _import_values(args: argparse.Namespace, dsn: str) -> None:
     values = parse_values(read_file(args.file), zone, datetime.now(UTC), decimal_comma=args.decimal_comma)
     with connect(dsn) as connection:
         check_site(connection, args.site)
-        new = store_values(connection, args.site, values)
-    print(f"{new} values stored, {len(values) - new} were stored already")
+        stored = store_values(connection, args.site, values, replace=args.replace)
+    print(_describe("values", len(values), stored))
 
 
 def _import_reports(args: argparse.Namespace, dsn: str) -> None:
@@ -49,5 +50,10 @@ def _import_reports(args: argparse.Namespace, dsn: str) -> None:
     reports = parse_reports(read_file(args.file), zone, datetime.now(UTC))
     with connect(dsn) as connection:
         check_site(connection, args.site)
-        new = store_reports(connection, args.site, reports)
-    print(f"{new} reports stored, {len(reports) - new} were stored already")
+        stored = store_reports(connection, args.site, reports, replace=args.replace)
+    print(_describe("reports", len(reports), stored))
+
+
+def _describe(what: str, rows: int, stored: StoredRows) -> str:
+    replaced = f", {stored.replaced} replaced" if stored.replaced else ""
+    return f"{stored.new} {what} stored{replaced}, {rows - stored.new - stored.replaced} were stored already"

@@ -19,10 +19,10 @@ def list_stations(connection: psycopg.Connection) -> set[str]:
     return set(connection.cursor(row_factory=scalar_row).execute(_QUERIES["select_stations"]).fetchall())
 
 
-def store_samples(connection: psycopg.Connection, samples: Sequence[SampleRow]) -> int:
+def store_samples(connection: psycopg.Connection, samples: Sequence[SampleRow], *, replace: bool = False) -> int:
     """Store all samples or none; return how many are new. The same sample twice changes nothing.
 
-    Raises TableFileError for a sample that is stored with another value: the laboratory has to confirm one of them.
+    Raises TableFileError for a sample that is stored with another value, unless it may be replaced.
     """
     new = 0
     with connection.transaction():
@@ -33,9 +33,12 @@ def store_samples(connection: psycopg.Connection, samples: Sequence[SampleRow]) 
                 new += 1
                 continue
             stored = cursor.execute(_QUERIES["select_sample"], values).fetchone()
-            if stored != sample.value:
+            if replace:
+                cursor.execute(_QUERIES["update_sample"], values)
+            elif stored != sample.value:
                 raise TableFileError(
                     f"{sample.substance} at {sample.station} from {sample.start.isoformat()} is stored as {stored:g} "
-                    f"and not {sample.value:g} ug/m3; nothing of the file was stored"
+                    f"and not {sample.value:g} ug/m3, so nothing of the file was stored; "
+                    "if the file is right, give --replace"
                 )
     return new

@@ -8,5 +8,10 @@ ON CONFLICT (station_id, substance, starts_at, ends_at) DO NOTHING RETURNING val
 SELECT value FROM laboratory_sample
 WHERE station_id = %(station)s AND substance = %(substance)s AND starts_at = %(start)s AND ends_at = %(end)s
 
+-- name: update_sample
+UPDATE laboratory_sample SET value = %(value)s, uncertainty = %(uncertainty)s, laboratory = %(laboratory)s,
+    method = %(method)s, imported_at = now()
+WHERE station_id = %(station)s AND substance = %(substance)s AND starts_at = %(start)s AND ends_at = %(end)s
+
 -- name: select_stations
 SELECT id FROM station

@@ -40,6 +40,15 @@ class _StoredReport(Struct, frozen=True, kw_only=True):
     reported_at: datetime
     start: datetime
     end: datetime | None
+    summary: str
+    source: str
+
+
+class StoredRows(Struct, frozen=True, kw_only=True):
+    """How many rows of a file were new, and how many replaced a stored one with another content."""
+
+    new: int
+    replaced: int
 
 
 def check_site(connection: psycopg.Connection, site: str) -> None:
@@ -48,9 +57,11 @@ def check_site(connection: psycopg.Connection, site: str) -> None:
         raise TableFileError(f"there is no site {site!r}; `piekwacht site show` prints them")
 
 
-def store_values(connection: psycopg.Connection, site: str, values: Sequence[SiteValue]) -> int:
-    """Store the values of a site; return how many are new. Raises TableFileError if a stored one is another."""
-    new = 0
+def store_values(
+    connection: psycopg.Connection, site: str, values: Sequence[SiteValue], *, replace: bool = False
+) -> StoredRows:
+    """Store the values of a site. Raises TableFileError if a stored one is another, unless it may be replaced."""
+    new = replaced = 0
     with connection.transaction():
         for row in values:
             parameters: Mapping[str, object] = {**structs.asdict(row), "site": site}
@@ -59,14 +70,20 @@ def store_values(connection: psycopg.Connection, site: str, values: Sequence[Sit
                 continue
             cursor = connection.cursor(row_factory=class_row(_StoredValue))
             stored = cursor.execute(_QUERIES["select_value"], parameters).fetchone()
-            if stored != _StoredValue(value=row.value, unit=row.unit, status=row.status):
+            if stored == _StoredValue(value=row.value, unit=row.unit, status=row.status):
+                continue
+            if not replace:
                 raise _describe_conflict(f"the value of {row.stack}, {row.substance} at {row.start.isoformat()}")
-    return new
+            connection.execute(_QUERIES["update_value"], parameters)
+            replaced += 1
+    return StoredRows(new=new, replaced=replaced)
 
 
-def store_reports(connection: psycopg.Connection, site: str, reports: Sequence[SiteReport]) -> int:
-    """Store the reports of a site; return how many are new. Raises TableFileError if a stored one has other times."""
-    new = 0
+def store_reports(
+    connection: psycopg.Connection, site: str, reports: Sequence[SiteReport], *, replace: bool = False
+) -> StoredRows:
+    """Store the reports of a site. Raises TableFileError if a stored one is another, unless it may be replaced."""
+    new = replaced = 0
     with connection.transaction():
         for row in reports:
             parameters: Mapping[str, object] = {**structs.asdict(row), "site": site}
@@ -75,9 +92,15 @@ def store_reports(connection: psycopg.Connection, site: str, reports: Sequence[S
                 continue
             cursor = connection.cursor(row_factory=class_row(_StoredReport))
             stored = cursor.execute(_QUERIES["select_report"], parameters).fetchone()
-            if stored != _StoredReport(reported_at=row.reported_at, start=row.start, end=row.end):
+            if stored == _StoredReport(
+                reported_at=row.reported_at, start=row.start, end=row.end, summary=row.summary, source=row.source
+            ):
+                continue
+            if not replace:
                 raise _describe_conflict(f"the report {row.id!r}")
-    return new
+            connection.execute(_QUERIES["update_report"], parameters)
+            replaced += 1
+    return StoredRows(new=new, replaced=replaced)
 
 
 def store_comparison(
@@ -105,5 +128,6 @@ def _insert(connection: psycopg.Connection, query: str, parameters: Mapping[str,
 
 def _describe_conflict(what: str) -> TableFileError:
     return TableFileError(
-        f"{what} is stored with another content; nothing of the file was stored, ask the operator which one holds"
+        f"{what} is stored with another content, so nothing of the file was stored; "
+        "if the file is right, give --replace"
     )

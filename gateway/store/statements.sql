@@ -12,13 +12,23 @@ SELECT value, unit, status FROM site_value
 WHERE site_id = %(site)s AND stack = %(stack)s AND substance = %(substance)s AND starts_at = %(start)s
   AND seconds = %(seconds)s
 
+-- name: update_value
+UPDATE site_value SET value = %(value)s, unit = %(unit)s, status = %(status)s, imported_at = now()
+WHERE site_id = %(site)s AND stack = %(stack)s AND substance = %(substance)s AND starts_at = %(start)s
+  AND seconds = %(seconds)s
+
+-- name: update_report
+UPDATE site_report SET reported_at = %(reported_at)s, began_at = %(start)s, ended_at = %(end)s, summary = %(summary)s,
+    source = %(source)s, imported_at = now()
+WHERE site_id = %(site)s AND id = %(id)s
+
 -- name: insert_report
 INSERT INTO site_report (site_id, id, reported_at, began_at, ended_at, summary, source)
 VALUES (%(site)s, %(id)s, %(reported_at)s, %(start)s, %(end)s, %(summary)s, %(source)s)
 ON CONFLICT (site_id, id) DO NOTHING RETURNING 1
 
 -- name: select_report
-SELECT reported_at, began_at AS start, ended_at AS "end" FROM site_report WHERE site_id = %(site)s AND id = %(id)s
+SELECT reported_at, began_at AS start, ended_at AS "end", summary, source FROM site_report WHERE site_id = %(site)s AND id = %(id)s
 
 -- name: insert_comparison
 INSERT INTO complaint_comparison (

@@ -259,7 +259,9 @@ def test_samples_are_imported_once_and_give_the_index(run, tmp_path):
     path.write_text(path.read_text().replace(";2.5;", ";2.6;"))
     code, _, error = run("import", path)
     assert code == 1
-    assert "is stored as 2.5 and not 2.6 ug/m3; nothing of the file was stored" in error
+    assert "is stored as 2.5 and not 2.6 ug/m3, so nothing of the file was stored; if the file is right" in error
+    assert run("import", path, "--replace")[0] == 0
+    assert "Hazard Index of the year: 0.42 to 0.62" in run("show", "--station", "wijk-aan-zee")[1]
 
 
 def test_without_samples_the_command_says_what_is_missing(run):

@@ -78,9 +78,12 @@ async def test_the_same_report_with_other_times_is_refused_and_nothing_is_stored
         "statements", write_reports(onset + timedelta(minutes=1), 2), "import-reports", "--site", "steel"
     )
     assert code == 1
-    assert "the report 'r0' is stored with another content; nothing of the file was stored" in error
+    assert "the report 'r0' is stored with another content, so nothing of the file was stored" in error
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM site_report").fetchone() == (1,)
+    later = write_reports(onset + timedelta(minutes=1), 2)
+    code, out, _ = run("statements", later, "import-reports", "--site", "steel", "--replace")
+    assert (code, out) == (0, "1 reports stored, 1 replaced, 0 were stored already\n")
 
 
 async def test_an_unknown_site_and_undeclared_commas_are_one_sentence(onset, run):
@@ -93,9 +96,11 @@ async def test_an_unknown_site_and_undeclared_commas_are_one_sentence(onset, run
     code, _, error = run("statements", row, "import-values", "--site", "steel")
     assert (code, error.count("\n")) == (1, 1)
     assert "give --decimal-comma" in error
-    assert run("statements", row, "import-values", "--site", "steel", "--decimal-comma")[1].startswith(
-        "1 values stored"
-    )
+    words = ("import-values", "--site", "steel", "--decimal-comma")
+    assert run("statements", row, *words)[1].startswith("1 values stored")
+    assert run("statements", row, *words)[1] == "0 values stored, 1 were stored already\n"
+    assert "give --replace" in run("statements", row.replace("4,5", "5,5"), *words)[2]
+    assert "1 replaced" in run("statements", row.replace("4,5", "5,5"), *words, "--replace")[1]
 
 
 async def fetch_event(client):
