@@ -4,6 +4,7 @@ Hours come from the query of exports in the connections for costly questions. Ra
 is away.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,17 +40,18 @@ async def assess_station(  # noqa: PLR0917 - station, period and rule
     year_coverage: float | None,
 ) -> AssessedStation:
     """Assess a station over a period. `until`: the end of the running means."""
-    streams = list[AssessedStream]()
     bounds = from_ms(period.first * 1_000), from_ms(period.edges[-1] * 1_000)
-    for substance in SUBSTANCES:
-        if not has_level(registry, station, substance):
-            continue
+
+    async def assess(substance: str) -> list[AssessedStream]:
         selection = registry.build_selection(station, substance, bounds, Averaging.HOUR)
         assessed = await assess_selection(selection, period, until, database.fetch_costly_rows, year_coverage)
-        streams += [
+        return [
             AssessedStream(station=station, datastream=id_, assessment=assessment)
             for id_, assessment in assessed.items()
         ]
+
+    measured = [substance for substance in SUBSTANCES if has_level(registry, station, substance)]
+    streams = [stream for part in await asyncio.gather(*map(assess, measured)) for stream in part]
     return AssessedStation(streams=streams, indices=_classify(streams))
 
 
