@@ -83,19 +83,21 @@ async def test_the_pages_of_meaning_are_accessible_and_fit(visit, site, database
     await ingest_observations(pipeline, node, 200, start=start, first_seq=1)
     onset = datetime.fromtimestamp(start / 1000 + 100, UTC)
     with psycopg.connect(database, autocommit=True) as connection:
-        (event,) = connection.execute("SELECT id FROM event WHERE kind = 'peak' ORDER BY onset DESC LIMIT 1").fetchone()
+        query = "SELECT id, plume_id FROM event WHERE kind = 'peak' ORDER BY onset DESC LIMIT 1"
+        event, plume = connection.execute(query).fetchone()
         await asyncio.to_thread(store_past, connection, now)
         store_statements(connection, onset, event)
         store_region(connection, now)
     expected = {
         f"/{language}/stations/wijk-aan-zee": ("levels", "region"),
         f"/{language}/events/{event}": ("others", "region"),
+        f"/{language}/plumes/{plume}": ("others", "region"),
         f"/{language}/site-reports": ("times",),
     }
     for path, parts in expected.items():
         page = await visit(path, viewport=viewport, color_scheme=scheme)
         for part in parts:
             assert await page.locator(f"#{part}").is_visible(), (path, part)
-        name = path.rsplit("/", 1)[-1] if "events" not in path else "event"
+        name = path.split("/")[2]
         await save_screenshot(page, f"meaning-{name}-{viewport['width']}-{scheme}")
         assert await find_violations(page, axe) == [], path

@@ -10,15 +10,15 @@ from fastapi.responses import HTMLResponse
 from gateway.api.data.context_values import StoredContext
 from gateway.api.data.registry import StationRow
 from gateway.api.http.parameters import ItemId
+from gateway.api.pages.beside import build_beside
 from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period, describe_event, describe_neighbours
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plume_texts import describe_notified, describe_voided, name_stations
 from gateway.api.pages.readings import GAP_SECONDS, ChartPoint, average_ten_seconds, fetch_readings
-from gateway.api.pages.region import build_region_lines, fetch_event_region, list_region_values
+from gateway.api.pages.region import build_region_lines, fetch_event_region
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
-from gateway.api.pages.statements import describe_delay, fetch_event_statements, name_sites
 from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
 from gateway.api.pages.station_extras import fetch_means
 from gateway.api.routes import alerts, events, plumes
@@ -50,7 +50,6 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     region = await fetch_event_region(view, event.area, name, (period.start, period.end))
     chart, neighbours = await _build_chart(view, document, region)
     plume = None if event.plume is None else await plumes.fetch_plume(view.request, event.plume)
-    others = await fetch_event_statements(view, event)
     return respond_html(
         view,
         view.render(
@@ -69,11 +68,8 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
             voided=describe_voided(view, event.false_alarm),
-            region=list_region_values(view, region, datetime.fromisoformat(event.peak_at)),
             region_names=list(dict.fromkeys(row.name for row in region if row.observed_property == name)),
-            others=others if others.complaints or others.site_reports or others.site_values else None,
-            names=name_sites(view.registry),
-            delay=lambda seconds: describe_delay(view, seconds),
+            **await build_beside(view, event, region),
         ),
     )
 

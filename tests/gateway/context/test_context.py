@@ -254,6 +254,7 @@ async def test_a_peak_stands_beside_the_region_and_the_region_is_in_no_mean(pipe
         wind = (await client.get("/api/v1/stations/wijk-aan-zee/context?property=wind_speed")).json()
         (event,) = (await client.get("/api/v1/events?kind=peak")).json()["items"]
         event_page = html.fromstring((await client.get(f"/nl/events/{event['id']}")).text)
+        plume_page = html.fromstring((await client.get(f"/nl/plumes/{event['plume']}")).text)
         station_page = html.fromstring((await client.get("/nl/stations/wijk-aan-zee")).text)
         assessment = await client.get("/api/v1/stations/wijk-aan-zee/assessment")
     assert before == after
@@ -266,6 +267,7 @@ async def test_a_peak_stands_beside_the_region_and_the_region_is_in_no_mean(pipe
     assert "KNMI, CC BY 4.0" in text
     assert "IJmuiden (KNMI), windsnelheid: 4,5 m/s (gemiddelde over 10 minuten vanaf" in text
     assert event_page.xpath('//*[contains(@class, "region")]')
+    assert "IJmuiden-Kanaaldijk" in plume_page.get_element_by_id("region").getparent().text_content()
     table = station_page.get_element_by_id("region").getparent()
     assert "IJmuiden-Kanaaldijk" in table.text_content()
     assert "778" in table.text_content()

@@ -148,6 +148,12 @@ async def test_the_page_of_an_event_shows_what_others_state_and_hides_small_numb
     assert document["siteReports"][0]["seconds"] == pytest.approx(60, abs=5)
     assert "Storing 0" in text
     assert "niet door ons gemeten" in text
+    async with running_api(database, broker) as (client, _):
+        (event,) = (await client.get("/api/v1/events?kind=peak")).json()["items"]
+        plume = html.fromstring((await client.get(f"/nl/plumes/{event['plume']}")).text)
+    part = plume.get_element_by_id("others").getparent().text_content()
+    assert "7 mensen klaagden" in part
+    assert "412,5 mg/Nm3" in part
 
 
 async def test_stored_counts_hold_nothing_of_a_complaint(onset, run, database):
