@@ -54,12 +54,12 @@ def run(args: argparse.Namespace) -> None:
 
 async def _assess(args: argparse.Namespace, dsn: str, year_coverage: float | None) -> bytes:
     # numpy and pyarrow load slowly, and --help does not need them
-    from gateway.api.data.assessments import SUBSTANCES, has_level  # noqa: PLC0415
+    from gateway.api.data.assessments import assess_station  # noqa: PLC0415
     from gateway.api.data.loading import load_public_registry  # noqa: PLC0415
     from gateway.documents.snapshot import open_snapshot  # noqa: PLC0415
-    from gateway.export.assessed import assess_selection, build_period  # noqa: PLC0415
+    from gateway.export.assessed import build_period  # noqa: PLC0415
     from gateway.export.assessment_table import AssessedStream, write_assessments  # noqa: PLC0415
-    from gateway.export.selection import Averaging, TableFormat  # noqa: PLC0415
+    from gateway.export.selection import TableFormat  # noqa: PLC0415
     from gateway.model.timestamps import from_ms  # noqa: PLC0415
 
     async with open_snapshot(dsn, {}) as snapshot:
@@ -75,15 +75,9 @@ async def _assess(args: argparse.Namespace, dsn: str, year_coverage: float | Non
             zone = registry.time_zone_of(row.id)
             _check_end(args.end, zone)
             period = build_period(args.start, args.end, zone)
-            bounds = from_ms(period.first * 1_000), from_ms(period.edges[-1] * 1_000)
-            for substance in SUBSTANCES:
-                if has_level(registry, row.id, substance):
-                    selection = registry.build_selection(row.id, substance, bounds, Averaging.HOUR)
-                    assessed = await assess_selection(selection, period, bounds[1], snapshot.fetch_rows, year_coverage)
-                    streams += [
-                        AssessedStream(station=row.id, datastream=id_, assessment=assessment)
-                        for id_, assessment in assessed.items()
-                    ]
+            end = from_ms(period.edges[-1] * 1_000)
+            assessed = await assess_station(snapshot.fetch_rows, registry, row.id, period, end, year_coverage)
+            streams += assessed.streams
     if args.format == "text":
         return "".join(f"{line}\n" for line in _describe(streams)).encode()
     notes: Mapping[str, str] = {"first_day": str(args.start), "end_day": str(args.end)}

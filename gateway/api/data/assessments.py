@@ -1,7 +1,6 @@
-"""Assessments of a station for routes and pages: its substances with published levels, and its indices.
+"""Assessments of a station for routes, pages and `piekwacht assess`: its substances with levels, and its indices.
 
-Hours come from the query of exports in the connections for costly questions. Raises HTTPException 503 if the database
-is away.
+`fetch` runs the query of exports; what it raises passes through.
 """
 
 import asyncio
@@ -9,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.api.data.database import Database
 from gateway.api.data.registry import PublicRegistry
 from gateway.assessment.assess import AssessedPeriod
 from gateway.assessment.indices import INDICES, IndexClass, classify_hour
 from gateway.assessment.levels import LEVELS
 from gateway.export.assessed import assess_selection
 from gateway.export.assessment_table import AssessedStream
-from gateway.export.selection import Averaging
+from gateway.export.selection import Averaging, Fetch
 from gateway.model.timestamps import from_ms
 
 SUBSTANCES = sorted({level.substance for level in LEVELS.values()})
@@ -32,7 +30,7 @@ class AssessedStation:
 
 
 async def assess_station(  # noqa: PLR0917 - station, period and rule
-    database: Database,
+    fetch: Fetch,
     registry: PublicRegistry,
     station: str,
     period: AssessedPeriod,
@@ -44,7 +42,7 @@ async def assess_station(  # noqa: PLR0917 - station, period and rule
 
     async def assess(substance: str) -> list[AssessedStream]:
         selection = registry.build_selection(station, substance, bounds, Averaging.HOUR)
-        assessed = await assess_selection(selection, period, until, database.fetch_costly_rows, year_coverage)
+        assessed = await assess_selection(selection, period, until, fetch, year_coverage)
         return [
             AssessedStream(station=station, datastream=id_, assessment=assessment)
             for id_, assessment in assessed.items()

@@ -84,7 +84,7 @@ async def load_matched_reports(
         "start": min(report.start for report in reports) - _MARGIN,
         "end": max(report.end or report.start for report in reports) + _MARGIN,
     }
-    return match_reports(reports, await source.fetch(MeasuredEvent, "select_measured_events", bounds), _RULES)
+    return match_reports(reports, await source.fetch(MeasuredEvent, "select_event_places", bounds), _RULES)
 
 
 async def load_event_statements(

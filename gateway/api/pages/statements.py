@@ -6,9 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from alerting.vocabulary import format_duration
+from gateway.api.data.database import Database
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.data.site_statements import load_event_statements, load_matched_reports
 from gateway.api.data.statement_documents import build_report, build_statements, build_times
+from gateway.api.http.cache import TtlCache
 from gateway.api.pages.renderer import View, ViewDependency, respond_html
 from gateway.api.routes.statements import DEFAULT_PERIOD
 from gateway.api.schemas.events import Event
@@ -17,13 +19,16 @@ from gateway.model.timestamps import format_instant
 
 router = APIRouter()
 _SHOWN_REPORTS = 50
+_CACHE_SECONDS = 60.0
 
 
 @router.get("/site-reports")
 async def show_site_reports(view: ViewDependency) -> HTMLResponse:
     """The reports of the last year."""
     period = view.now - DEFAULT_PERIOD, view.now + timedelta(seconds=1)
-    matches = await load_matched_reports(view.request.app.state.database, None, period)
+    cache: TtlCache = view.request.app.state.status_cache
+    database: Database = view.request.app.state.database
+    matches = await cache.get("site_reports", _CACHE_SECONDS, lambda: load_matched_reports(database, None, period))
     page = view.render(
         "site_reports.html",
         times=build_times(view.registry, matches),

@@ -71,7 +71,9 @@ async def fetch_station_levels(view: View, station: str) -> StationLevels | None
     cache: AssessmentCache = view.request.app.state.assessment_cache
 
     async def make() -> AssessedStation:
-        return await assess_station(view.request.app.state.database, registry, station, period, until, coverage)
+        return await assess_station(
+            view.request.app.state.database.fetch_costly_rows, registry, station, period, until, coverage
+        )
 
     assessed = await cache.fetch(station, make)
     return None if assessed is None else build_station_levels(view, assessed, until)

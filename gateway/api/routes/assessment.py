@@ -59,7 +59,7 @@ async def get_assessment(
     coverage = request.app.state.assessment.year_coverage
 
     async def assess() -> AssessedStation:
-        return await assess_station(request.app.state.database, registry, id_, period, end, coverage)
+        return await assess_station(request.app.state.database.fetch_costly_rows, registry, id_, period, end, coverage)
 
     if format_ != "json":
         notes = {"licence": LICENCE, "first_day": str(days[0]), "end_day": str(days[1]), "time_zone": zone}
