@@ -35,6 +35,7 @@ class IndexRow(Struct, frozen=True, kw_only=True):
     """The class of an index with its edition."""
 
     name: str
+    edition: str
     class_name: str
     worst: str
     source: str
@@ -115,6 +116,7 @@ def _build_index(view: View, index_class: IndexClass) -> IndexRow:
     index = index_class.index
     return IndexRow(
         name=name_index(index_class, view.language),
+        edition=texts_of("assessment", view.language)["edition"].format(edition=index.edition),
         class_name=name_class(index_class, view.language),
         worst=view.name_of(index_class.substance),
         source=f"{index.source}, {index.edition}",
