@@ -42,9 +42,13 @@ _COMMANDS = (
     ("backtest", "run the detector over a recording", "gateway.evaluation.backtest"),
     ("adapter", "read a sample of a foreign sensor's message", "gateway.cli.adapter"),
     ("export", "write a station's readings as CSV or Parquet", "gateway.cli.export"),
+    ("assess", "count means of stations at or above published levels", "gateway.cli.assess"),
+    ("hazard-index", "sum of yearly means over their limits, from declared measurements", "gateway.cli.hazard_index"),
     ("dossier", "write all that is known of an event or a period to one file", "gateway.cli.dossier"),
     ("report", "write what happened in an area over a period, as PDF or HTML", "gateway.cli.report"),
     ("complaints", "compare a file of complaints with the events of an area", "gateway.cli.complaints"),
+    ("statements", "import what operators of watched sites measured and reported", "gateway.cli.statements"),
+    ("context", "fetch or import values of KNMI and Luchtmeetnet that stand beside curves", "gateway.cli.context"),
     ("bench", "measure the speed of this machine", "gateway.bench.command"),
     ("shadow", "compare the events of a shadow detector with the live ones", "gateway.cli.shadow"),
     (

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -9,8 +10,10 @@ from msgspec import Meta, Struct, structs
 
 from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
-from edge_agent.configuration import load_toml
+from edge_agent.configuration import ConfigurationError, load_toml
 from gateway.api.settings import ApiSettings
+from gateway.assessment.settings import AssessmentSettings
+from gateway.context.settings import ContextSettings
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation.selftest.settings import SelfTestSettings
 from gateway.evaluation.shadow.settings import ShadowSettings
@@ -76,6 +79,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     shadow: ShadowSettings | None = None
     selftest: SelfTestSettings | None = None
     api: ApiSettings = ApiSettings()
+    assessment: AssessmentSettings = AssessmentSettings()
+    context: ContextSettings = ContextSettings()
     alerting: AlertingSettings = AlertingSettings()
     subscriptions: SubscriptionSettings | None = None
     telemetry: TelemetrySettings = TelemetrySettings()
@@ -103,7 +108,25 @@ def list_files(value: object, key: str = "") -> Iterator[tuple[str, Path]]:
 
 def read(path: Path) -> Settings:
     """Read the file strictly, or raise ConfigurationError with one sentence."""
-    return load_toml(path, Settings)
+    settings = load_toml(path, Settings)
+    _check_levels(path, settings)
+    return settings
+
+
+def _check_levels(path: Path, settings: Settings) -> None:
+    """Refuse levels that no table has, and those that the air of the last day cannot be at or above."""
+    for number, route in enumerate(settings.alerting.route):
+        for id_ in route.at_or_above:
+            from gateway.assessment.levels import CONDITION_AVERAGINGS, LEVELS  # noqa: PLC0415 - read if it is needed
+
+            where = f"{path}: alerting.route[{number}].at_or_above"
+            if id_ not in LEVELS:
+                nearest = "".join(f"; the nearest is {name!r}" for name in get_close_matches(id_, LEVELS, 1))
+                raise ConfigurationError(f"{where}: there is no level {id_!r}{nearest}")
+            if LEVELS[id_].averaging not in CONDITION_AVERAGINGS:
+                raise ConfigurationError(
+                    f"{where}: {id_!r} is no level of a day or an hour, so no alert can wait for it"
+                )
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:

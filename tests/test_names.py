@@ -59,6 +59,8 @@ SHARED_NAMES = {
     "Plume": ({"gateway/api/schemas/plumes.py", "alerting/plume.py"}, _SCHEMA),
     "PlumeEvent": ({"gateway/api/schemas/plumes.py", "alerting/plume.py"}, _SCHEMA),
     "Silence": ({"gateway/api/schemas/inspector.py", "alerting/decide/silence.py"}, _SCHEMA),
+    "SiteReport": ({"gateway/api/schemas/statements.py", "gateway/reconciliation/site_statements.py"}, _SCHEMA),
+    "SiteValue": ({"gateway/api/schemas/statements.py", "gateway/reconciliation/site_statements.py"}, _SCHEMA),
     "Station": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
     "Site": ({"gateway/api/schemas/places.py", "gateway/model/registry.py"}, _SCHEMA),
     "Wind": ({"gateway/api/schemas/events.py", "gateway/model/event.py"}, _SCHEMA),

@@ -6,6 +6,7 @@ decides as if the rule did not exist, and names it in `set_aside`.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from copy import copy
 from datetime import datetime
 from enum import StrEnum
@@ -54,11 +55,13 @@ class NotificationPolicy:
     ) -> None:
         """`network_receiver`: the only receiver of network alerts.
 
-        `min_delay_minutes`: the earliest that any route reminds or escalates; None if no route does.
+        `uses_levels`: whether a route has levels as a condition. `min_delay_minutes`: the earliest that any route
+        reminds or escalates; None if no route does.
         """
         self.network_receiver = network_receiver
         self.routes = MatcherIndex([(prepare_route(route), route.match) for route in routes])
         self.min_delay_minutes = min((minutes for route in routes for minutes in iter_delays(route)), default=None)
+        self.uses_levels = any(route.at_or_above for route in routes)
         self.rosters = Rosters(rosters)
         self.sources = _index_sources(sources)
         self.silences = index_silences(silences)
@@ -88,6 +91,7 @@ class NotificationPolicy:
         *,
         calm: bool = True,
         earlier: EarlierRevisions = NO_EARLIER_REVISIONS,
+        levels: AbstractSet[str] = frozenset(),
     ) -> list[Decision]:
         """Return one decision per receiver; for an end, receivers that were notified of the event come first.
 
@@ -95,9 +99,10 @@ class NotificationPolicy:
         A receiver that was notified of an event is notified of its end and its correction, whatever routes or
         silences changed since. `earlier`: if the end has a higher severity than any earlier revision, receivers with
         that threshold are notified now. An event that was over when it was detected goes into the digest.
+        `levels`: ids of published levels that the means at the station are at or above.
         """
         if alert.firing:
-            return self._decide_stages(alert, last_notified, now, earlier)
+            return self._decide_stages(alert, last_notified, now, earlier, levels)
         ends = {
             name: decide_end(alert, name, last, calm=calm, has_changed=earlier.has_changed)
             for name, last in last_notified.items()
@@ -105,14 +110,19 @@ class NotificationPolicy:
         if ends and not earlier.rose_at_end and not earlier.is_found_over:
             return list(ends.values())
         ends_of_event = {name: decision for name, decision in ends.items() if last_notified[name].of_this_event}
-        decisions = self._decide_stages(alert, last_notified, now, earlier)
+        decisions = self._decide_stages(alert, last_notified, now, earlier, levels)
         return [*ends_of_event.values(), *(d for d in decisions if d.receiver not in ends_of_event)]
 
     def _decide_stages(
-        self, alert: Alert, last_notified: Mapping[str, LastNotified], now: datetime, earlier: EarlierRevisions
+        self,
+        alert: Alert,
+        last_notified: Mapping[str, LastNotified],
+        now: datetime,
+        earlier: EarlierRevisions,
+        levels: AbstractSet[str],
     ) -> list[Decision]:
         """Route, deduplicate, inhibit, silence."""
-        decisions = self._route(alert, now, earlier)
+        decisions = self._route(alert, now, earlier, levels)
         if last_notified or not alert.firing:
             decisions = [
                 deduplicate(alert, decision, last_notified.get(decision.receiver), rose_at_end=earlier.rose_at_end)
@@ -128,10 +138,12 @@ class NotificationPolicy:
     def _find_silence_reason(self, alert: Alert, now: datetime) -> tuple[DecisionReason, str] | None:
         return find_silence_reason(self.silences.find_matching(alert.labels), now)
 
-    def _route(self, alert: Alert, now: datetime, earlier: EarlierRevisions) -> list[Decision]:
+    def _route(
+        self, alert: Alert, now: datetime, earlier: EarlierRevisions, levels: AbstractSet[str]
+    ) -> list[Decision]:
         if alert.is_about_network:
             return self._decide_network_alert(now)
-        return route_alert(alert, self.routes, self.rosters, now, is_found_over=earlier.is_found_over)
+        return route_alert(alert, self.routes, self.rosters, now, is_found_over=earlier.is_found_over, levels=levels)
 
     def _decide_network_alert(self, now: datetime) -> list[Decision]:
         if self.network_receiver is None:

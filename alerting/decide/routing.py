@@ -1,5 +1,6 @@
 """Which receivers an alert goes to, and why not to the others. Pure and total."""
 
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -60,6 +61,8 @@ class Route(Struct, frozen=True, kw_only=True):
     hours             times of the week in Dutch local time, such as `mon-fri 18:00-08:00`; empty: always
     least_severity    lowest severity
     least_confidence  lowest confidence
+    at_or_above       ids of published levels, such as eu-information-pm10-day. One of them must be reached by
+                      the mean at the station: over the last 24 hours for a level of a day, else over the last hour
     go_on             whether later routes are tried after this one holds
     remind_minutes    time between reminders until somebody acknowledges
     escalate_to       receiver that is notified once if nobody acknowledges
@@ -73,6 +76,7 @@ class Route(Struct, frozen=True, kw_only=True):
     hours: list[str] = []
     least_severity: Severity = Severity.MINOR
     least_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    at_or_above: list[str] = []
     go_on: bool = False
     remind_minutes: Annotated[float, Meta(gt=0)] | None = None
     escalate_to: str | None = None
@@ -103,6 +107,10 @@ class PreparedRoute(Struct, frozen=True, kw_only=True):
             return False
         return self.polygon is None or self.polygon.contains(place.latitude, place.longitude)
 
+    def accepts_levels(self, levels: AbstractSet[str]) -> bool:
+        """Return whether one of the levels of the route is reached; a route without levels accepts any air."""
+        return not self.route.at_or_above or not levels.isdisjoint(self.route.at_or_above)
+
 
 def prepare_route(route: Route) -> PreparedRoute:
     """Parse the route's polygon and hours. Raises SettingsError."""
@@ -123,11 +131,13 @@ def route_alert(
     now: datetime,
     *,
     is_found_over: bool = False,
+    levels: AbstractSet[str] = frozenset(),
 ) -> list[Decision]:
     """Return one decision per receiver of the routes that apply; NO_ROUTE with receiver "" if none does.
 
     A receiver that two routes lead to is notified if either route notifies it. `is_found_over`: the event was over
-    when it was detected; it is then late, and its own severity and confidence count.
+    when it was detected; it is then late, and its own severity and confidence count. `levels`: ids of the published
+    levels that the means of its property at its station are at or above.
     """
     decisions: dict[str, Decision] = {}
     minute, counts = time_intervals.minute_of_week(now), alert.firing or is_found_over
@@ -136,6 +146,8 @@ def route_alert(
     late = is_found_over or (alert.detected_late and alert.firing)
     for prepared_route in routes.find_matching(alert.labels):
         if not prepared_route.accepts(alert.place, rank, minute):
+            continue
+        if counts and not prepared_route.accepts_levels(levels):
             continue
         receiver = rosters.resolve(prepared_route.route.receiver, now)
         previous = decisions.get(receiver)

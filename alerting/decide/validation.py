@@ -112,6 +112,7 @@ def _covers(other: Route, route: Route) -> bool:
         not other.go_on
         and set(other.match) <= set(route.match)
         and other.least_severity.rank <= route.least_severity.rank
+        and (not other.at_or_above or bool(route.at_or_above and set(route.at_or_above) <= set(other.at_or_above)))
         and (not other.hours or other.hours == route.hours)
         and (other.inside is None or other.inside == route.inside)
         and (other.inside_file is None or other.inside_file == route.inside_file)

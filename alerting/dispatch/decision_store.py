@@ -5,6 +5,7 @@ A stored decision has its reason, and queues a notification for each channel tha
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,9 +77,19 @@ class DecisionStore:
         *,
         calm: bool,
         earlier: EarlierRevisions,
+        levels: AbstractSet[str] = frozenset(),
     ) -> list[Decision]:
         """Return the policy's decisions about one alert."""
-        return await asyncio.to_thread(self.policy.decide, alert, last_notified, now, calm=calm, earlier=earlier)
+        return await asyncio.to_thread(
+            self.policy.decide, alert, last_notified, now, calm=calm, earlier=earlier, levels=levels
+        )
+
+    async def find_levels(self, alert: Alert, now: datetime, connection: psycopg.AsyncConnection) -> AbstractSet[str]:
+        """Return the ids of the levels that the means of the alert's station are at or above, if a route asks."""
+        if not self.policy.uses_levels or alert.is_about_network:
+            return frozenset()
+        values = {"station": alert.station, "property": alert.observed_property, "until": now}
+        return frozenset(await fetch_column(connection, str, _QUERIES["select_levels_reached"], values))
 
     async def decide_reminders(self, alert: Alert, pending: UnacknowledgedAlert, now: datetime) -> list[Decision]:
         """Return the policy's reminders and escalations that are due."""

@@ -66,3 +66,6 @@ WHERE m.plume_id = %(plume)s AND m.state <> 'voided' ORDER BY m.event_id
 
 -- name: update_plume_summary
 UPDATE alerting.plume SET summary = %(summary)s::jsonb WHERE id = %(plume)s
+
+-- name: select_levels_reached
+SELECT alerting.levels_reached(%(station)s, %(property)s, %(until)s)

@@ -93,7 +93,10 @@ class InboxWorker:
         last_notified, now = await _select_last_notified(alert, connection), datetime.now(UTC)
         calm = plume.is_closed or (self._ends_at_once and not plume.is_open)
         earlier = await _select_earlier_revisions(alert, connection)
-        decisions = await self._decision_store.decide(alert, last_notified, now, calm=calm, earlier=earlier)
+        levels = await self._decision_store.find_levels(alert, now, connection)
+        decisions = await self._decision_store.decide(
+            alert, last_notified, now, calm=calm, earlier=earlier, levels=levels
+        )
         false_alarm = await _select_false_alarm(alert, connection)
         for decision in (apply_false_alarm(alert, decision, false_alarm) for decision in decisions):
             await self._decision_store.write_decision(decision, event, revision, 0, connection)

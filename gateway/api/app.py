@@ -21,6 +21,7 @@ from alerting.settings import AlertingSettings
 from alerting.subscriptions.settings import SubscriptionSettings
 from gateway.access import install
 from gateway.api.data.area_base import load_bases
+from gateway.api.data.assessment_cache import AssessmentCache
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
@@ -54,6 +55,7 @@ from gateway.api.routes import (
     acknowledge,
     alerts,
     basemap,
+    context,
     detection,
     events,
     guests,
@@ -66,6 +68,10 @@ from gateway.api.routes import (
     plumes,
     proofs,
     security_txt,
+    statements,
+)
+from gateway.api.routes import (
+    assessment as assessment_routes,
 )
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
@@ -74,6 +80,7 @@ from gateway.api.sensorthings import routes as sensorthings
 from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
+from gateway.assessment.settings import AssessmentSettings
 from gateway.errors import StartError
 from gateway.guests.settings import GuestSettings
 from gateway.mqtt.settings import BrokerSettings
@@ -94,6 +101,7 @@ def create_app(
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
     guest_settings: GuestSettings | None = None,
+    assessment: AssessmentSettings | None = None,
 ) -> FastAPI:
     """Build the application; its connections open and close with its lifespan.
 
@@ -139,6 +147,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.settings, app.state.database = settings, database
+    app.state.assessment, app.state.assessment_cache = assessment or AssessmentSettings(), AssessmentCache()
     app.state.latest_values, app.state.hub = latest_values, hub
     app.state.cache, app.state.request_index, app.state.mean_cache = Cache(), RequestIndex(), MeanCache(database)
     app.state.status_cache, app.state.tile_cache = TtlCache(), tile_cache
@@ -158,8 +167,8 @@ def create_app(
     subscription_service.install(app, subscriptions, dsn)
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
-        index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        direction_routes, plume_routes, operator_routes, guests,
+        index, places, observations, assessment_routes, context, playback, events, statements, plumes, first_screen,
+        alerts, live, detection, proofs, inspector, direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
@@ -197,6 +206,7 @@ async def serve(
     alerting: AlertingSettings | None = None,
     operator_tools: OperatorTools = DATABASE_ONLY,
     guest_settings: GuestSettings | None = None,
+    assessment: AssessmentSettings | None = None,
 ) -> None:
     """Serve until cancelled, then close all live streams and stop within about 3 s."""
     app = create_app(
@@ -210,6 +220,7 @@ async def serve(
         alerting=alerting,
         operator_tools=operator_tools,
         guest_settings=guest_settings,
+        assessment=assessment,
     )
     link_header = f"Link: {licence_headers(settings)['Link']}\r\n".encode()
     config = uvicorn.Config(

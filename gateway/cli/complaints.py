@@ -13,13 +13,16 @@ from psycopg.rows import class_row
 
 from alerting.sql import load_queries
 from gateway import settings
+from gateway.api.data.loading import QUERIES as API_QUERIES
 from gateway.model.legal_day import TimeZoneError, check_time_zone
 from gateway.reconciliation.complaint import Complaint, ComplaintFileError
 from gateway.reconciliation.csv_file import parse_csv
+from gateway.reconciliation.event_counts import count_by_event
 from gateway.reconciliation.fit import ComplaintReconciliation, MeasuredEvent, reconcile
 from gateway.reconciliation.municipal import parse_open311, parse_signalen
 from gateway.reports.command import parse_day
 from gateway.store.connection import connect
+from gateway.store.statements import ComparedPeriod, store_comparison
 
 _QUERIES = load_queries(Path(__file__).with_suffix(".sql"))
 _FORMATS: Mapping[str, Callable[[bytes, tzinfo | None, datetime], list[Complaint]]] = {
@@ -33,13 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add --config and the action."""
     settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    compare = actions.add_parser("compare", help="count which complaints fit which events; nothing is stored")
+    compare = actions.add_parser("compare", help="count which complaints fit which events; stores counts if asked to")
     compare.add_argument("file", type=Path, metavar="FILE", help="the complaints; `-` reads standard input")
     compare.add_argument("--format", choices=_FORMATS, default="csv", help="format of the file (csv)")
     compare.add_argument("--area", required=True, metavar="ID", help="such as ijmond")
     compare.add_argument("--from", required=True, dest="start", type=parse_day, metavar="DAY", help="first day")
     compare.add_argument("--to", required=True, dest="end", type=parse_day, metavar="DAY", help="day after the last")
     compare.add_argument("--time-zone", type=_parse_zone, metavar="ZONE", help="of times without an offset")
+    compare.add_argument(
+        "--store", metavar="SOURCE", help="store the counts, nothing of a complaint, and name where they come from"
+    )
     compare.add_argument("--json", action="store_true", help="print JSON for programs, with the events per complaint")
     compare.set_defaults(action=_compare)
 
@@ -57,6 +63,8 @@ def _parse_zone(text: str) -> tzinfo:
 
 
 def _compare(args: argparse.Namespace, dsn: str) -> None:
+    if args.store is not None and not args.store.strip():
+        raise ComplaintFileError("--store: name where the complaints come from, such as 'Signalen Beverwijk'")
     complaints = _FORMATS[args.format](_read(args.file), args.time_zone, datetime.now(UTC))
     with connect(dsn) as connection:
         zone = _find_zone(connection, args.area)
@@ -66,6 +74,11 @@ def _compare(args: argparse.Namespace, dsn: str) -> None:
         events = _list_events(connection, args.area, period)
     inside = [complaint for complaint in complaints if period[0] <= complaint.at < period[1]]
     result = reconcile(inside, events, (period[0], period[1]))
+    if args.store is not None:
+        counts_by_event = count_by_event(inside, events, result.events_by_complaint)
+        with connect(dsn) as connection:
+            compared = ComparedPeriod(area=args.area, start=period[0], end=period[1], source=args.store)
+            store_comparison(connection, compared, result, counts_by_event)
     if args.json:
         fits = {row.id: list(ids) for row, ids in zip(inside, result.events_by_complaint, strict=True)}
         counts = {name: value for name, value in to_builtins(result).items() if name != "events_by_complaint"}
@@ -91,7 +104,7 @@ def _find_zone(connection: Connection, area: str) -> tzinfo:
 def _list_events(connection: Connection, area: str, period: Sequence[datetime]) -> list[MeasuredEvent]:
     values = {"area": area, "start": period[0], "end": period[1]}
     with connection.cursor(row_factory=class_row(MeasuredEvent)) as cursor:
-        return cursor.execute(_QUERIES["select_measured_events"], values).fetchall()
+        return cursor.execute(API_QUERIES["select_measured_events"], values).fetchall()
 
 
 def _describe(result: ComplaintReconciliation, *, events: int, left_out: int) -> list[str]:

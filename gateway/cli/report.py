@@ -16,5 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the file, in the name of the operator of [api]."""
     configuration = settings.read(args.config)
-    publisher = ReportPublisher(operator=configuration.api.operator, public_url=configuration.api.public_url)
+    publisher = ReportPublisher(
+        operator=configuration.api.operator,
+        public_url=configuration.api.public_url,
+        year_coverage=configuration.assessment.year_coverage,
+    )
     command.run(args, configuration.database.dsn, publisher)

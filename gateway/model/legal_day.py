@@ -47,5 +47,13 @@ def next_day(at: datetime, zone: str = LEGAL_TIME_ZONE) -> datetime:
     return _midnight(legal_date(at, zone) + _DAY, zone)
 
 
+def list_day_edges(first: date, until: date, zone: str = LEGAL_TIME_ZONE) -> list[datetime]:
+    """Return the begin of each legal day from `first` to before `until`, and the end of the last one, in UTC.
+
+    Raises TimeZoneError.
+    """
+    return [_midnight(first + timedelta(days=number), zone) for number in range((until - first).days + 1)]
+
+
 def _midnight(day: date, zone: str) -> datetime:
     return datetime.combine(day, time(), _load_zone(zone)).astimezone(UTC)  # fold 0: the first of two

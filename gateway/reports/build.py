@@ -17,8 +17,10 @@ from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 from gateway.reports.contents import ReportContents
 from gateway.reports.document import ReportDocument
+from gateway.reports.levels import ReportLevels
 from gateway.reports.loading import QUERIES, load_contents
 from gateway.reports.request import ReportPublisher, ReportRequest
+from gateway.reports.statements import ReportStatements
 
 _FOLDER = Path(__file__).with_name("templates")
 _TEMPLATES = load_templates(_FOLDER)
@@ -65,9 +67,12 @@ def render_report(contents: ReportContents, publisher: ReportPublisher) -> Repor
 def _render(contents: ReportContents, publisher: ReportPublisher) -> str:
     formats = Formats(language=contents.request.language, now=contents.as_of, registry=contents.registry)
     public_url = publisher.public_url.rstrip("/")
+    document = ReportDocument(contents=contents, formats=formats, public_url=public_url)
     return _TEMPLATES.get_template("report.html").render(
         c=contents,
-        d=ReportDocument(contents=contents, formats=formats, public_url=public_url),
+        d=document,
+        levels=ReportLevels(document=document),
+        others=ReportStatements(document=document),
         f=formats,
         t=texts_of("report", formats.language),
         w=formats.texts,

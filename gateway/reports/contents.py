@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from gateway.api.data.registry import AreaRow, PublicRegistry
+from gateway.api.data.site_statements import ComplaintComparison
 from gateway.api.schemas.plumes import Plume
+from gateway.assessment.assess import SubstanceAssessment
 from gateway.export.selection import MeanRow
 from gateway.quality.calibration import CalibrationVersion
+from gateway.reconciliation.site_reports import MatchedReport
 from gateway.reports.request import ReportRequest
 from gateway.reports.statistics import Day
 
@@ -52,7 +55,11 @@ class DetectorUse:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportContents:
-    """Everything in a report. `plumes`: oldest first; `means`: day means by datastream."""
+    """Everything in a report. `plumes`: oldest first; `means` and `assessments`: by datastream.
+
+    site_reports  reports of sites in the period, the newest first, each with the event that it fits
+    comparisons   stored comparisons of complaints that overlap the period
+    """
 
     request: ReportRequest
     area: AreaRow
@@ -62,6 +69,9 @@ class ReportContents:
     answers: Sequence[Answer]
     known_sources: Sequence[StatedSource]
     means: Mapping[int, Sequence[MeanRow]]
+    assessments: Mapping[int, SubstanceAssessment]
+    site_reports: Sequence[MatchedReport]
+    comparisons: Sequence[ComplaintComparison]
     installations: Sequence[NodePlacement]
     detectors: Sequence[DetectorUse]
 

@@ -14,15 +14,15 @@ from gateway.api.data.registry import DatastreamRow
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.plume_texts import describe_voided
 from gateway.api.schemas.plumes import Plume
-from gateway.assessment.levels import DAY_LEVELS, DayLevel, count_days_at_or_above, levels_of
 from gateway.export.selection import MeanRow
+from gateway.model.delays import Delays, summarise_delays
 from gateway.model.legal_day import legal_date
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 from gateway.reports.contents import NodePlacement, ReportContents
 from gateway.reports.loading import list_report_datastreams
 from gateway.reports.request import Audience
-from gateway.reports.statistics import Capture, Day, Delays, summarise_days, summarise_delays
+from gateway.reports.statistics import Capture, Day, summarise_days
 from gateway.reports.weeks import Week, group_by_week
 
 
@@ -40,14 +40,6 @@ class StreamFigures(Struct, frozen=True, kw_only=True):
     stream: DatastreamRow
     station: str
     capture: Capture
-
-
-class LevelFigures(Struct, frozen=True, kw_only=True):
-    """On how many complete days the mean of a datastream was at or above a published level."""
-
-    figures: StreamFigures
-    level: DayLevel
-    days: int
 
 
 class NetworkChange(Struct, frozen=True, kw_only=True):
@@ -106,16 +98,6 @@ class ReportDocument:
                 capture=summarise_days(days, rows),
             )
             for stream, days, rows in self._parts
-        ]
-
-    @cached_property
-    def levels(self) -> Sequence[LevelFigures]:
-        """Every published level of a datastream with complete days."""
-        return [
-            LevelFigures(figures=row, level=level, days=count_days_at_or_above(row.capture.means, level))
-            for row in self.streams
-            for level in levels_of(row.stream.observed_property)
-            if row.capture.means
         ]
 
     @cached_property
@@ -205,20 +187,18 @@ class ReportDocument:
             (self.texts["source_alerts"], f"{self.public_url}/api/v1/alerts?area={area}&{period}"),
             *(
                 (
-                    self._name_stream(figures),
+                    self.name_stream(figures),
                     f"{self.public_url}/api/v1/datastreams/{figures.stream.id}/observations?averaging=1day&{period}",
                 )
                 for figures in self.streams
             ),
             (self.texts["source_corrections"], f"{self.public_url}/api/v1/corrections"),
+            *(
+                [(self.texts["source_site_reports"], f"{self.public_url}/api/v1/site-reports?area={area}&{period}")]
+                if self.contents.site_reports
+                else []
+            ),
         ]
-
-    @property
-    def level_sources(self) -> Sequence[str]:
-        """The documents that the levels in this report come from."""
-        shown = {row.level.source for row in self.levels}
-        published = {level.source: level.published for level in DAY_LEVELS if level.source in shown}
-        return [f"{source} ({self.day(at)})" for source, at in published.items()]
 
     def source_number(self, stream: DatastreamRow) -> int:
         """Number of the source of a datastream in `sources`."""
@@ -281,7 +261,8 @@ class ReportDocument:
             or (first is not None and day.start > first and any(day.start < span.since for span in spans))
         ]
 
-    def _name_stream(self, figures: StreamFigures) -> str:
+    def name_stream(self, figures: StreamFigures) -> str:
+        """Station, property and node of a datastream."""
         return f"{figures.station}, {self.formats.name_of(figures.stream.observed_property)}, {figures.stream.node}"
 
     def _describe_capture(self) -> str:

@@ -8,12 +8,17 @@ from pathlib import Path
 from alerting.sql import load_queries
 from gateway.api.data.loading import load_public_registry
 from gateway.api.data.registry import AreaRow, DatastreamRow, PublicRegistry
+from gateway.api.data.site_statements import ComplaintComparison, load_matched_reports
 from gateway.api.routes.plumes import PlumeFilters, load_plumes
 from gateway.api.schemas.plumes import Plume
+from gateway.assessment.assess import SubstanceAssessment
+from gateway.assessment.levels import levels_of
 from gateway.documents.snapshot import Snapshot
+from gateway.export.assessed import assess_selection, build_period
 from gateway.export.selection import Averaging, MeanRow
 from gateway.model.legal_day import next_day
 from gateway.model.properties import PROPERTIES, order_of_property
+from gateway.model.timestamps import from_ms
 from gateway.reports.contents import Answer, DetectorUse, NodePlacement, ReportContents, StatedSource
 from gateway.reports.errors import ReportError
 from gateway.reports.request import ReportPublisher, ReportRequest
@@ -47,6 +52,11 @@ async def load_contents(
         answers=await snapshot.fetch(Answer, "select_report_acknowledgements", ids),
         known_sources=await snapshot.fetch(StatedSource, "select_report_known_sources", ids),
         means=await _load_means(snapshot, registry, area, days),
+        assessments=await _load_assessments(snapshot, registry, area, request, publisher.year_coverage),
+        site_reports=await load_matched_reports(snapshot, area.id, (days[0].start, days[-1].end)),
+        comparisons=await snapshot.fetch(
+            ComplaintComparison, "select_complaint_comparisons", {"area": area.id, **span}
+        ),
         installations=await snapshot.fetch(NodePlacement, "select_report_installations", {"area": area.id}),
         detectors=await snapshot.fetch(DetectorUse, "select_report_detectors", {"area": area.id, **span}),
     )
@@ -112,3 +122,19 @@ async def _load_means(
                 mean = MeanRow._make(row)
                 means[mean.datastream].append(mean)
     return dict(means)
+
+
+async def _load_assessments(
+    snapshot: Snapshot, registry: PublicRegistry, area: AreaRow, request: ReportRequest, year_coverage: float | None
+) -> dict[int, SubstanceAssessment]:
+    """The datastreams with published levels, from their hours."""
+    period = build_period(request.start, request.end, area.time_zone)
+    bounds = from_ms(period.first * 1_000), from_ms(period.edges[-1] * 1_000)
+    assessments = dict[int, SubstanceAssessment]()
+    for stream in list_report_datastreams(registry, area):
+        if levels_of(stream.observed_property):
+            selection = registry.build_selection(
+                stream.station, stream.observed_property, bounds, Averaging.HOUR, [stream.id]
+            )
+            assessments |= await assess_selection(selection, period, bounds[1], snapshot.fetch_rows, year_coverage)
+    return assessments

@@ -26,7 +26,11 @@ class ReportRequest(Struct, frozen=True, kw_only=True):
 
 
 class ReportPublisher(Struct, frozen=True, kw_only=True):
-    """Publisher of the reports. `operator`: organisation that runs the site; `public_url`: its address."""
+    """Publisher of the reports. `operator`: organisation that runs the site; `public_url`: its address.
+
+    year_coverage  share of the hours of a year that a mean over it needs; None: no mean over a year
+    """
 
     operator: str
     public_url: str
+    year_coverage: float | None = None

@@ -7,7 +7,6 @@ estimated.
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from math import ceil
 from statistics import median
 
 from msgspec import Struct
@@ -23,14 +22,6 @@ class Day(Struct, frozen=True, kw_only=True):
     date: date
     start: datetime
     end: datetime
-
-
-class Delays(Struct, frozen=True, kw_only=True):
-    """Times between two moments, in seconds: how many, the median, and the 95th percentile by nearest rank."""
-
-    count: int
-    median: float
-    percentile_95: float
 
 
 class DayFigure(Struct, frozen=True, kw_only=True):
@@ -65,14 +56,6 @@ class Capture(Struct, frozen=True, kw_only=True):
     def share(self) -> float | None:
         """Valid readings as a share of the expected ones; None if it is unknown how many are expected."""
         return self.valid / self.expected if self.expected else None
-
-
-def summarise_delays(seconds: Sequence[float]) -> Delays | None:
-    """Return the summary of delays in seconds; None without any."""
-    if not seconds:
-        return None
-    ordered = sorted(seconds)
-    return Delays(count=len(ordered), median=median(ordered), percentile_95=ordered[ceil(0.95 * len(ordered)) - 1])
 
 
 def is_complete(row: MeanRow) -> bool:

@@ -59,6 +59,7 @@ def build_service(name: str, settings: Settings, operator_tools: OperatorTools |
                 alerting=settings.alerting,
                 operator_tools=operator_tools or OperatorTools(),
                 guest_settings=settings.guests,
+                assessment=settings.assessment,
             )
         case "alerting":
             from alerting.dispatch import dispatcher
@@ -87,7 +88,11 @@ def _build_dossier_worker(settings: Settings) -> DossierWorker | None:
 
 def _build_report_worker(settings: Settings) -> ReportWorker:
     """The maker of reports."""
-    publisher = ReportPublisher(operator=settings.api.operator, public_url=settings.api.public_url)
+    publisher = ReportPublisher(
+        operator=settings.api.operator,
+        public_url=settings.api.public_url,
+        year_coverage=settings.assessment.year_coverage,
+    )
     return ReportWorker(settings.database.dsn, publisher)
 
 

@@ -18,6 +18,7 @@ import psycopg
 
 from gateway.errors import GatewayError, StartError
 from gateway.store.connection import connect
+from gateway.store.levels import write_levels
 from gateway.store.means import PREPARATIONS, fill_means
 from gateway.store.properties import add_missing_properties
 
@@ -122,6 +123,7 @@ def migrate(dsn: str, *, check: bool = False) -> list[str]:
                 )
         if not check:
             add_missing_properties(connection)
+            write_levels(connection)
             fill_means(connection)
     return [migration.name for migration in pending_migrations]
 

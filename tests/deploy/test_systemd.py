@@ -28,7 +28,8 @@ def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path
 
 def test_the_parts_are_the_commands_that_there_are():
     started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
-    assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "upkeep", "witness", "subscriptions"}
+    assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "upkeep", "witness", "subscriptions",
+                       "context"}  # fmt: skip
 
 
 def test_only_what_compiles_may_make_memory_executable():
@@ -50,6 +51,8 @@ def test_installing_puts_everything_in_its_place_and_keeps_what_was_edited(tmp_p
     subprocess.run(command, env=environment, check=True, capture_output=True)
     assert settings.read_text() == "mine"
     installed = {path.name for path in (tmp_path / "etc/systemd/system").iterdir()}
-    assert installed == {unit.name for unit in UNITS} | {"piekwacht-backup.timer", "piekwacht-upkeep.timer"}
+    assert installed == {unit.name for unit in UNITS} | {
+        "piekwacht-backup.timer", "piekwacht-context.timer", "piekwacht-upkeep.timer"
+    }  # fmt: skip
     assert (tmp_path / "opt/piekwacht/bin/backup").stat().st_mode & 0o111
     assert (tmp_path / "usr/local/bin/piekwacht").readlink() == Path("/opt/piekwacht/current/bin/piekwacht")

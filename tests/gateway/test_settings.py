@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.enrolment import site_file
 
@@ -40,3 +42,32 @@ def test_the_examples_in_the_document_on_alerting_settings_are_valid(tmp_path):
         (tmp_path / "piekwacht.toml").write_text(receiver + text)
         (read,) = settings.read(tmp_path / "piekwacht.toml").alerting.receiver
         assert len(read.channels) == 1
+
+
+@pytest.mark.parametrize(("ids", "sentence"), [
+    ('["eu-information-pm10-day", "who-2021-pm2_5-day"]', None),
+    ('["eu-information-pm10"]', "there is no level 'eu-information-pm10'; the nearest is 'eu-information-pm10-day'"),
+    ('["who-2021-pm10-year"]', "'who-2021-pm10-year' is no level of a day or an hour"),
+    ('["who-2021-so2-10min"]', "'who-2021-so2-10min' is no level of a day or an hour"),
+])  # fmt: skip
+def test_a_level_of_a_route_must_be_in_the_table_and_about_a_day_or_an_hour(tmp_path, ids, sentence):
+    path = tmp_path / "piekwacht.toml"
+    path.write_text(
+        '[database]\ndsn = ""\n[[alerting.receiver]]\nname = "ggd"\nemail = [{ to = ["a@ggd.example"] }]\n'
+        f'[[alerting.route]]\nreceiver = "ggd"\nat_or_above = {ids}\n'
+    )
+    if sentence is None:
+        assert len(settings.read(path).alerting.route[0].at_or_above) == 2
+        return
+    with pytest.raises(ConfigurationError) as raised:
+        settings.read(path)
+    assert sentence in str(raised.value)
+    assert "alerting.route[0].at_or_above" in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["0", "1.5", '"a"'])
+def test_the_coverage_of_a_year_is_a_share(tmp_path, value):
+    path = tmp_path / "piekwacht.toml"
+    path.write_text(f'[database]\ndsn = ""\n[assessment]\nyear_coverage = {value}\n')
+    with pytest.raises(ConfigurationError, match="year_coverage"):
+        settings.read(path)

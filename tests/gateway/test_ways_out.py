@@ -61,6 +61,8 @@ PROPERTIES = ("pm2_5", "humidity", "wind_direction", "wind_speed")
 
 COMMANDS_WITH_VALUES = {
     "export": "test_every_file_of_export_...",
+    "assess": "hours by the query of exports; tests/gateway/api/routes/test_assessment.py",
+    "hazard-index": "hours by the query of exports, and samples; tests/gateway/assessment/test_hazard_index.py",
     "events": "detects a stored event again from the signed bytes; tests/gateway/evaluation/test_replay.py",
     "backtest": "detects in a file of the user; tests/gateway/evaluation/test_one_path.py",
     "shadow": "compares events of two detectors; tests/gateway/detection/test_validity.py",
@@ -76,7 +78,7 @@ COMMANDS_WITH_VALUES = {
 COMMANDS_WITHOUT_VALUES = {
     "gateway", "api", "alerting", "evaluate", "up", "migrate", "upkeep", "key", "site", "ca", "node", "access",
     "basemap", "doctor", "bench", "release", "witness", "calibration", "completion", "subscriptions", "readings",
-    "adapter", "complaints", "guest",
+    "adapter", "complaints", "guest", "statements", "context",
 }  # fmt: skip
 TOPICS = {
     TopicKind.READINGS: "the signed readings of a node, for its gateway alone",

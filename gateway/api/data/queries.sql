@@ -471,3 +471,82 @@ SELECT name, query FROM alerting.saved_filter WHERE account = %(account)s ORDER 
 SELECT count(*) AS count FROM alerting.inbox i
 WHERE i.alert ->> 'kind' IN ('silent', 'undeliverable', 'copied', 'wrong_clock')
   AND i.received_at > now() - interval '1 day'
+
+-- name: select_laboratory_samples
+-- Samples of a station that overlap a period.
+SELECT substance, starts_at AS start, ends_at AS "end", value, uncertainty, laboratory
+FROM laboratory_sample
+WHERE station_id = %(station)s AND starts_at < %(end)s AND ends_at > %(start)s
+ORDER BY substance, starts_at
+
+-- name: select_measured_events
+-- Peaks and regional episodes that nobody disproved, with the moment at which a resident was first notified of the plume.
+SELECT e.id, e.station_id AS station, s.latitude, s.longitude, e.onset, coalesce(e.ended_at, now()) AS "end",
+       (e.around -> 'wind' ->> 'direction')::double precision AS wind,
+       (SELECT min(d.began_at) FROM subscriptions.delivery d WHERE d.plume = e.plume_id AND d.outcome = 'delivered')
+         AS notified_at
+FROM event e JOIN station s ON s.id = e.station_id
+WHERE e.area_id = %(area)s AND e.kind IN ('peak', 'regional') AND e.change <> 'voided'
+  AND NOT alerting.is_false_alarm(e.plume_id, e.station_id, e.severity)
+  AND e.onset < %(end)s AND coalesce(e.ended_at, now()) >= %(start)s
+ORDER BY e.onset, e.id
+
+-- name: select_event_places
+-- The same without notices, for reports of sites.
+SELECT e.id, e.station_id AS station, s.latitude, s.longitude, e.onset, coalesce(e.ended_at, now()) AS "end",
+       (e.around -> 'wind' ->> 'direction')::double precision AS wind
+FROM event e JOIN station s ON s.id = e.station_id
+WHERE (e.area_id = %(area)s OR %(area)s::text IS NULL) AND e.kind IN ('peak', 'regional') AND e.change <> 'voided'
+  AND NOT alerting.is_false_alarm(e.plume_id, e.station_id, e.severity)
+  AND e.onset < %(end)s AND coalesce(e.ended_at, now()) >= %(start)s
+ORDER BY e.onset, e.id
+
+-- name: select_site_reports
+-- Incidents that operators of sites reported in a period, the newest first, with the position of the site.
+SELECT r.site_id AS site, r.id, s.latitude, s.longitude, r.began_at AS start, r.ended_at AS "end", r.reported_at,
+       r.summary, r.source
+FROM site_report r JOIN site s ON s.id = r.site_id
+WHERE (s.area_id = %(area)s OR %(area)s::text IS NULL) AND r.reported_at >= %(start)s AND r.reported_at < %(end)s
+ORDER BY r.reported_at DESC, r.site_id, r.id LIMIT %(limit)s
+
+-- name: select_site_values
+-- Values that the operators of these sites state of a period.
+SELECT v.site_id AS site, v.stack, v.substance, v.starts_at AS start, v.seconds, v.value, v.unit, v.status
+FROM site_value v
+WHERE v.site_id = ANY(%(sites)s::text[]) AND v.starts_at < %(end)s
+  AND v.starts_at > %(start)s::timestamptz - interval '1 day' AND v.starts_at + v.seconds * interval '1 second' > %(start)s
+ORDER BY v.site_id, v.stack, v.substance, v.starts_at LIMIT %(limit)s
+
+-- name: select_complaint_count
+-- Persons who complained of an event, by the newest comparison of its time; no row if there is none.
+SELECT coalesce(n.persons, 0) AS persons, coalesce(n.after_notice, 0) AS after_notice, c.source, c.compared_at
+FROM event e
+JOIN complaint_comparison c ON c.area_id = e.area_id AND c.starts_at <= e.onset AND c.ends_at > e.onset
+LEFT JOIN complaint_count n ON n.comparison_id = c.id AND n.event_id = e.id
+WHERE e.id = %(event)s ORDER BY c.compared_at DESC, c.id DESC LIMIT 1
+
+-- name: select_complaint_comparisons
+-- Comparisons of an area that overlap a period; of the same period the newest.
+SELECT DISTINCT ON (c.starts_at, c.ends_at, c.source) c.starts_at AS start, c.ends_at AS "end", c.source, c.persons,
+       c.fitting, c.after_notice, c.slots_both AS "both", c.slots_event AS event_only, c.slots_complaint AS complaint_only,
+       c.slots_neither AS neither, c.expected, c.chance, c.compared_at
+FROM complaint_comparison c
+WHERE c.area_id = %(area)s AND c.starts_at < %(end)s AND c.ends_at > %(start)s
+ORDER BY c.starts_at, c.ends_at, c.source, c.compared_at DESC, c.id DESC
+
+-- name: select_site_reports_at
+-- Incidents in an area that overlap a time.
+SELECT r.site_id AS site, r.id, s.latitude, s.longitude, r.began_at AS start, r.ended_at AS "end", r.reported_at,
+       r.summary, r.source
+FROM site_report r JOIN site s ON s.id = r.site_id
+WHERE s.area_id = %(area)s AND r.began_at <= %(end)s AND coalesce(r.ended_at, r.began_at) >= %(start)s
+ORDER BY r.reported_at, r.site_id, r.id LIMIT %(limit)s
+
+-- name: select_context
+-- Values of other networks that overlap a period, of the stations that the pages of an area show, oldest first.
+SELECT s.source, s.id AS station, s.name, s.attribution, v.observed_property, v.starts_at AS start, v.seconds, v.value, v.unit
+FROM context_station s JOIN context_value v ON v.source = s.source AND v.station = s.id
+WHERE s.area_id = %(area)s AND v.observed_property = ANY(%(properties)s::text[])
+  AND v.starts_at < %(end)s AND v.starts_at > %(start)s::timestamptz - interval '1 day'
+  AND v.starts_at + v.seconds * interval '1 second' > %(start)s
+ORDER BY s.source, s.id, v.observed_property, v.starts_at LIMIT %(limit)s

@@ -7,8 +7,10 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection, inspector, operator, registration
+from gateway.api.schemas import detection, inspector, operator, registration, statements
 from gateway.api.schemas.alerts import Alert, Alerts
+from gateway.api.schemas.assessment import StationAssessment
+from gateway.api.schemas.context import StationContext
 from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.direction import SourceDirection
 from gateway.api.schemas.events import Event, Events, Revisions
@@ -55,6 +57,7 @@ _SCHEMA_TYPES = (
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
     detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
+    StationAssessment, StationContext, *statements.SCHEMA_TYPES,
 )  # fmt: skip
 
 

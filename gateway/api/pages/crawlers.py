@@ -11,7 +11,16 @@ from gateway.api.pages.guide import TOPICS
 from gateway.api.pages.renderer import ViewDependency
 
 root_router = APIRouter()
-_PAGES = ("", "events", "status", "about", "guide", *(f"guide/{topic}" for topic in TOPICS), "developers")
+_PAGES = (
+    "",
+    "events",
+    "status",
+    "site-reports",
+    "about",
+    "guide",
+    *(f"guide/{topic}" for topic in TOPICS),
+    "developers",
+)
 _LANGUAGES = ("nl", "en")
 
 

@@ -7,14 +7,17 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 
+from gateway.api.data.context_values import StoredContext
 from gateway.api.data.registry import StationRow
 from gateway.api.http.parameters import ItemId
+from gateway.api.pages.beside import build_beside
 from gateway.api.pages.chart import Chart, Line
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.event_texts import ChartPeriod, choose_chart_period, describe_event, describe_neighbours
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.plume_texts import describe_notified, describe_voided, name_stations
 from gateway.api.pages.readings import GAP_SECONDS, ChartPoint, average_ten_seconds, fetch_readings
+from gateway.api.pages.region import build_region_lines, fetch_event_region
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station import build_flag_spans, build_lines, build_peak_spans, estimate_background
 from gateway.api.pages.station_extras import fetch_means
@@ -42,8 +45,10 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
     event_alerts = await alerts.fetch_alerts(view.request, _MAX_ALERTS, AlertFilters(event=id_))
     alert_documents = [strip_licence(alert) for alert in event_alerts]
     revisions = [strip_licence(item) for item in await events.fetch_revisions(view.request, id_)]
-    is_short = _choose_period(view, document).is_short
-    chart, neighbours = await _build_chart(view, document)
+    period = _choose_period(view, document)
+    name = document["observedProperty"]
+    region = await fetch_event_region(view, event.area, name, (period.start, period.end))
+    chart, neighbours = await _build_chart(view, document, region)
     plume = None if event.plume is None else await plumes.fetch_plume(view.request, event.plume)
     return respond_html(
         view,
@@ -56,13 +61,15 @@ async def show_event(view: ViewDependency, id_: ItemId) -> HTMLResponse:
             alerts=alert_documents[::-1],
             revisions=revisions,
             chart=chart,
-            is_short=is_short,
+            is_short=period.is_short,
             neighbours=neighbours,
             sentence=describe_event(view, event),
             event_map=draw_event_map(view, event, view.request.app.state.map_sources.bases.get(event.area)),
             wind=describe_wind(view, event.around),
             neighbours_text=describe_neighbours(view, event),
             voided=describe_voided(view, event.false_alarm),
+            region_names=list(dict.fromkeys(row.name for row in region if row.observed_property == name)),
+            **await build_beside(view, event, region),
         ),
     )
 
@@ -72,7 +79,7 @@ def _choose_period(view: View, event: dict[str, Any]) -> ChartPeriod:
     return choose_chart_period(datetime.fromisoformat(event["onset"]), end, view.now)
 
 
-async def _build_chart(view: View, event: dict[str, Any]) -> tuple[Chart, list[str]]:
+async def _build_chart(view: View, event: dict[str, Any], region: Sequence[StoredContext]) -> tuple[Chart, list[str]]:
     period = _choose_period(view, event)
     start, end, is_short = period.start, period.end, period.is_short
     name = event["observedProperty"]
@@ -87,6 +94,7 @@ async def _build_chart(view: View, event: dict[str, Any]) -> tuple[Chart, list[s
         end=end,
         lines=[
             *others,
+            *build_region_lines(region, name, (start, end)),
             level,
             *(
                 [Line(points=single_readings, css="highest", step=GAP_SECONDS)]

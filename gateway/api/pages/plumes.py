@@ -13,6 +13,7 @@ from alerting.vocabulary import LOCAL_TIMEZONE
 from gateway.api.data.area_base import AreaBase
 from gateway.api.http import cursor
 from gateway.api.http.parameters import ItemId
+from gateway.api.pages.beside import build_beside
 from gateway.api.pages.event_map import describe_wind, draw_event_map
 from gateway.api.pages.plume_charts import build_charts
 from gateway.api.pages.plume_texts import (
@@ -117,6 +118,7 @@ async def build_plume_values(view: View, plume: Plume, neighbours: Sequence[str]
         "charts": await build_charts(view, plume, neighbours),
         "plume_map": _draw_map(view, plume, leading),
         "wind": describe_wind(view, leading.around),
+        **await build_beside(view, leading),
     }
 
 

@@ -22,6 +22,7 @@ from gateway.api.pages import (
     inspector_wind,
     plumes,
     reports,
+    statements,
     station,
     verify,
 )
@@ -46,6 +47,7 @@ for _prefix in PREFIXES:
         inspector_wind,
         operator,
         reports,
+        statements,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)

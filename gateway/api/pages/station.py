@@ -15,6 +15,7 @@ from gateway.api.pages.backgrounds import fetch_backgrounds
 from gateway.api.pages.chart import Chart, Line, MarkedPeriod
 from gateway.api.pages.formats import ARBITRARY_SCALE_UNITS
 from gateway.api.pages.moment import MINUTE, PageMoment, read_moment
+from gateway.api.pages.region import fetch_region_table
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
 from gateway.api.pages.station_extras import (
     ChartInterval,
@@ -23,6 +24,7 @@ from gateway.api.pages.station_extras import (
     fetch_wind_plot,
     list_candidates,
 )
+from gateway.api.pages.station_levels import fetch_station_levels
 from gateway.api.pages.texts import CHART_TEXTS, LIVE_TEXTS
 from gateway.api.routes import events, plumes
 from gateway.api.routes.events import EventFilters
@@ -134,6 +136,8 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
             candidates=candidates,
             compared=compared,
             wind_plot=wind_plot,
+            region=await fetch_region_table(view, id_, property_id, hours),
+            levels=await fetch_station_levels(view, id_),
             polar=polar,
             is_calibrated=isinstance(rule, CalibrationVersion),
             boot=boot,

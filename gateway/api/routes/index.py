@@ -11,7 +11,7 @@ from gateway.api.schemas.service import Landing
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["places"])
 _COLLECTIONS = (
     "areas", "sites", "stations", "datastreams", "observed-properties", "corrections", "playback", "situations",
-    "events", "plumes", "alerts", "detection-figures", "live",
+    "events", "site-reports", "plumes", "alerts", "detection-figures", "live",
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from alerting.decide.policy import NotificationPolicy
 from alerting.decide.reason_detail import describe_detail
 from alerting.decide.routing import DecisionReason, Route
 from alerting.errors import SettingsError
-from tests.alerting.sample_alerts import ONSET, make_alert
+from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 
 SQUARE = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52), (4.4 52.4, 4.6 52.4, 4.6 52.6, 4.4 52.6, 4.4 52.4))"
 GEOJSON = {
@@ -193,3 +193,28 @@ def test_a_week_mask_agrees_with_its_intervals(texts, now):
     week = time_intervals.build_week_mask(texts)
     covered = not texts or any(time_intervals.parse(text).covers(now) for text in texts)
     assert (week is None or bool(week[time_intervals.minute_of_week(now)])) is covered
+
+
+LEVEL = "eu-information-pm10-day"
+
+
+@pytest.mark.parametrize(("levels", "receivers"), [
+    ({LEVEL}, ["ggd"]), ({LEVEL, "who-2021-pm10-day"}, ["ggd"]), ({"who-2021-pm10-day"}, ["od"]), (set(), ["od"]),
+])  # fmt: skip
+def test_a_route_with_levels_takes_an_alert_only_if_one_of_them_is_reached(levels, receivers):
+    routes = [Route(receiver="ggd", at_or_above=[LEVEL, "eu-alert-pm10-day"]), Route(receiver="od")]
+    policy = NotificationPolicy(routes)
+    assert policy.uses_levels
+    assert [d.receiver for d in policy.decide(make_alert(), {}, ONSET, levels=levels)] == receivers
+
+
+def test_a_policy_without_levels_asks_for_none():
+    assert not NotificationPolicy([Route(receiver="od")]).uses_levels
+
+
+def test_the_end_of_an_event_passes_a_route_with_levels_as_any_threshold():
+    """Whoever was notified must learn of the end although the mean has fallen below the level since."""
+    (decision,) = NotificationPolicy([Route(receiver="ggd", at_or_above=[LEVEL])]).decide(
+        make_ended_alert(2), {}, ONSET
+    )
+    assert decision.receiver == "ggd"

@@ -119,6 +119,10 @@ def test_the_matcher_index_agrees_with_a_test_of_every_item_in_order(many, label
             [Route(receiver="od", hours=["sat-sun"]), Route(receiver="od", hours=["sat-sun"], match=['area="a"'])],
             r"route\[1\]: never reached",
         ),
+        (
+            [Route(receiver="od", at_or_above=["a", "b"]), Route(receiver="od", at_or_above=["b"])],
+            r"route\[1\]: never reached",
+        ),
         ([Route(receiver="do")], r"route\[0\].receiver: no receiver 'do'; the nearest receiver is 'od'"),
         ([Route(receiver="od", escalate_to="chef")], r"route\[0\].escalate_to"),
     ],
@@ -127,3 +131,12 @@ def test_routes_that_cannot_work_are_refused_with_path_and_remedy(routes, words)
     receivers = [ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])]
     with pytest.raises(SettingsError, match=words):
         AlertingSettings(receiver=receivers, route=routes)
+
+
+@pytest.mark.parametrize("routes", [
+    [Route(receiver="od", at_or_above=["a"]), Route(receiver="od")],
+    [Route(receiver="od", at_or_above=["a"]), Route(receiver="od", at_or_above=["a", "b"])],
+])  # fmt: skip
+def test_a_route_that_waits_for_a_level_hides_no_route_that_waits_for_less(routes):
+    receivers = [ReceiverSettings(name="od", email=[EmailSettings(to=["a@b.nl"])])]
+    assert AlertingSettings(receiver=receivers, route=routes).route == routes

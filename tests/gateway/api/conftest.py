@@ -24,6 +24,7 @@ async def running_api(
     alerting=None,
     operator_tools=DATABASE_ONLY,
     guest_settings=None,
+    assessment=None,
     port=None,
     **settings,
 ):
@@ -41,6 +42,7 @@ async def running_api(
             alerting=alerting,
             operator_tools=operator_tools,
             guest_settings=guest_settings,
+            assessment=assessment,
         )
     )
     try:

@@ -88,6 +88,15 @@ def read_csv(response: httpx.Response) -> Numbers:
     return numbers
 
 
+def read_assessment(response: httpx.Response) -> Numbers:
+    """Cells of the table of an assessment that have figures, by datastream, level and column."""
+    numbers: Numbers = {}
+    for row in csv.DictReader(io.StringIO(response.text)):
+        for name in ("complete_hours", "at_or_above", "complete", "highest", "not_assessed"):
+            numbers[f"{row['datastream']}/{row['level']}/{name}"] = row[name]
+    return numbers
+
+
 def read_parquet(response: httpx.Response) -> Numbers:
     """The same of a Parquet file."""
     numbers: Numbers = {}
@@ -198,6 +207,10 @@ FACES: dict[str, list[Face]] = {
         ]
         for version in ("v1.0", "v1.1", "v2.0")
     },
+    "/api/v1/stations/{id}/assessment": [
+        Face(path="/api/v1/stations/{station}/assessment", read=read_json),
+        Face(path="/api/v1/stations/{station}/assessment?format=csv", read=read_assessment),
+    ],
     "/open_api/stations/{number}/measurements": [
         Face(path="/open_api/stations/PW-{station}/measurements", read=read_hours)
     ],
@@ -285,6 +298,9 @@ WITHOUT_VALUES = {
     "/api/v1/alerts/{id}": "notifications: of an event only the peak, as in /api/v1/events",
     "/api/v1/live": "a stream: test_the_live_feed_... judges it",
     "/api/v1/detection-figures": "synthetic peaks",
+    "/api/v1/stations/{id}/context": "values of other networks: tests/gateway/context judges them",
+    "/api/v1/site-reports": "statements of others: tests/gateway/reconciliation judges them",
+    "/api/v1/events/{id}/statements": "statements of others: tests/gateway/reconciliation judges them",
     "/api/v1/operator/nodes": "staff only: counts of readings",
     "/api/v1/operator/nodes/{id}": "staff only: counts of readings",
     "/api/v1/operator/quarantine": "staff only: rejected payloads",
@@ -347,6 +363,7 @@ WITHOUT_VALUES = {
             "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
             "/operator/guests", "/verify", "/developers", "/guide", "/guide/{topic}", "/own-sensor", "/reports",
+            "/site-reports",
         )
     },
     **{

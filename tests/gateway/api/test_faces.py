@@ -75,6 +75,8 @@ NO_FACES = {
     "/api/v1/detection-figures", "/api/v1/events/{id}/acknowledgements", "/api/v1/observed-properties",
     "/api/v1/observed-properties/{id}", "/api/v1/openapi.json", "/api/v1/silences", "/api/v1/silences/{id}",
     "/api/v1/sites", "/api/v1/sites/{id}", "/api/v1/stations", "/api/v1/stations/{id}",
+    "/api/v1/stations/{id}/assessment", "/api/v1/stations/{id}/context",
+    "/api/v1/site-reports", "/site-reports", "/api/v1/events/{id}/statements",
     "/api/v1/stations/{id}/exact-location", "/api/v1/stations/{id}/observations", "/about", "/feeds/now.geojson",
     "/feeds/today.csv", "/healthz", "/manifest.webmanifest", "/map/{z}/{x}/{y}.png",
     "/map/areas/{area}.geojson", "/map/archives/{name}.pmtiles", "/metrics", "/offline", "/readyz",

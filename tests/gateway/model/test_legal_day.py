@@ -1,6 +1,7 @@
 """A legal day begins at the first moment with its midnight on the clock, and ends where the next begins."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from gateway.model.legal_day import (
     check_time_zone,
     day_start,
     legal_date,
+    list_day_edges,
     next_day,
 )
 
@@ -65,6 +67,17 @@ def test_a_clock_that_was_set_back_across_midnight_does_not_reopen_the_day_befor
     first, again = (datetime.fromisoformat(text) for text in ("2010-11-07T02:30:30Z", "2010-11-07T02:31:30Z"))
     assert again.astimezone(tz=None) > first
     assert day_start(first, "America/St_Johns") == day_start(again, "America/St_Johns")
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdam", "Asia/Kolkata", "America/St_Johns"])
+def test_edges_of_days_are_where_one_day_ends_and_the_next_begins(zone):
+    first = date(2026, 3, 25)
+    edges = list_day_edges(first, date(2026, 11, 5), zone)
+    assert len(edges) == (date(2026, 11, 5) - first).days + 1
+    for number, (begin, end) in enumerate(pairwise(edges)):
+        assert legal_date(begin, zone) == first + timedelta(days=number)
+        assert day_start(end - timedelta(seconds=1), zone) == begin
+        assert next_day(begin, zone) == end
 
 
 def test_an_unknown_zone_is_named():

@@ -9,19 +9,24 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import numpy as np
 import pikepdf
+import psycopg
 import pytest
 from lxml import html
 from msgspec import structs
 
 from gateway.api.schemas.events import build_false_alarm
+from gateway.assessment.assess import assess_substance
 from gateway.documents.snapshot import open_snapshot
+from gateway.export.assessed import build_period
 from gateway.reports.build import build_report, render_report
 from gateway.reports.document import ReportDocument
 from gateway.reports.errors import ReportError
 from gateway.reports.loading import QUERIES, load_contents
 from gateway.reports.request import Audience, ReportRequest
 from tests.gateway.api.conftest import running_api
+from tests.gateway.dossier.conftest import fill
 from tests.gateway.reports.conftest import NOTE, OPERATOR, PERIOD, PUBLISHER
 from tests.gateway.reports.test_statistics import make_row
 
@@ -226,11 +231,17 @@ async def test_days_at_or_above_a_published_level_are_counted_over_complete_days
     id_ = contents.registry.datastreams_of("wijk-aan-zee", "pm2_5")[0]
     rows = [make_row(day, 86_400, mean=mean) for day, mean in zip(contents.days, (14.9, 15, 24, 25, 40), strict=False)]
     rows.append(make_row(contents.days[5], 1_000, mean=400.0))
-    report = render_report(replace(contents, means={id_: rows}), PUBLISHER)
-    levels = read_tables(report)["Dagen op of boven een bekend niveau"]
+    period = build_period(PERIOD["start"], PERIOD["end"], contents.area.time_zone)
+    series = np.repeat([14.9, 15.0, 24.0, 25.0, 40.0, 400.0, np.nan], 24)
+    series[5 * 24 + 17 : 6 * 24] = np.nan  # the sixth day has seventeen hours: too few
+    assessments = {id_: assess_substance("pm2_5", series, period, None)}
+    report = render_report(replace(contents, means={id_: rows}, assessments=assessments), PUBLISHER)
+    levels = read_tables(report)["Gemiddelden op of boven het niveau van een norm of advies"]
     assert [row[1:] for row in levels] == [
-        ["advieswaarde van de WHO, 2021", "15 µg/m³", "4 / 5"],
-        ["EU-grenswaarde, vanaf 2030", "25 µg/m³", "2 / 5"],
+        ["advieswaarde van de WHO, 2021, gemiddelde over een dag", "15 µg/m³", "4 / 5"],
+        ["EU-grenswaarde, vanaf 2030, gemiddelde over een dag", "25 µg/m³", "2 / 5"],
+        ["EU-informatiedrempel, gemiddelde over een dag", "50 µg/m³", "0 / 5"],
+        ["EU-alarmdrempel, gemiddelde over een dag", "50 µg/m³", "0 / 5"],
     ]
     assert "Directive (EU) 2024/2881" in report.html
     assert "WHO global air quality guidelines" in report.html
@@ -246,3 +257,36 @@ def test_a_database_that_is_away_is_one_sentence(tmp_path):
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def insert_comparison(connection, *, fitting):
+    connection.execute(
+        """INSERT INTO complaint_comparison (area_id, starts_at, ends_at, source, persons, fitting, after_notice,
+               slots_both, slots_event, slots_complaint, slots_neither, expected, chance)
+           VALUES ('ijmond', '2026-11-16', '2026-11-30', 'Signalen', 12, %s, 0, 4, 6, 8, 318, 1.5, 0.024)""",
+        [fitting],
+    )
+
+
+async def test_a_report_has_the_statements_of_others_and_hides_small_numbers_from_residents(postgres, reported):
+    del reported  # its fixture fills the same kind of database; this one is changed
+    dsn = postgres.create_database("reported_statements", template="migrated")
+    await fill(dsn, begin=1_500, minutes=2, after=100)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("INSERT INTO site VALUES ('steel', 'ijmond', 'Hoogoven', 'Staal BV', 52.494, 4.594)")
+        for number in range(6):
+            connection.execute(
+                """INSERT INTO site_report (site_id, id, reported_at, began_at, summary, source)
+                   SELECT 'steel', %s, min(onset) + interval '40 minutes', min(onset), 'storing', 'brief'
+                   FROM event WHERE kind = 'peak'""",
+                [f"r{number}"],
+            )
+        insert_comparison(connection, fitting=4)
+    for audience, fitting in ((Audience.RESIDENTS, "minder dan vijf"), (Audience.AUTHORITY, "4")):
+        report = await build_report(dsn, ReportRequest(audience=audience, **PERIOD), PUBLISHER, NOW)
+        tables = read_tables(report)
+        (times,) = tables["Tijd van het begin van een piek tot de melding van het bedrijf"]
+        assert times == ["Hoogoven (Staal BV)", "6", "6", "40 min 0 s", "40 min 0 s"]
+        (row,) = tables["Klachten naast pieken"]
+        assert row[1:] == ["12", fitting, "minder dan vijf" if fitting != "4" else "0",
+                           "minder dan vijf" if fitting != "4" else "4", "6", "8", "318", "2,4 %"]  # fmt: skip

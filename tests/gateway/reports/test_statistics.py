@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import MeanRow
+from gateway.model.delays import summarise_delays
 from gateway.reports.loading import list_days
-from gateway.reports.statistics import Day, count_expected, summarise_days, summarise_delays
+from gateway.reports.statistics import Day, count_expected, summarise_days
 from gateway.reports.weeks import group_by_week
 
 FIRST = date(2026, 11, 1)
