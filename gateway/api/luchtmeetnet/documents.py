@@ -6,7 +6,7 @@ indicatief", and there is no air quality index.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.api.data.registry import PublicRegistry, StationRow
@@ -15,6 +15,7 @@ from gateway.model.figures import shorten
 FORMULAS: Mapping[str, str] = {"PM10": "pm10", "PM25": "pm2_5"}  # formula -> observed property
 NUMBER_PREFIX = "PW-"
 PAGE_LENGTH = 100
+HOUR = timedelta(hours=1)
 _NAMES = {
     "PM10": ("Fijnstof (PM10)", "Particulate matter (PM10)"),
     "PM25": ("Fijnstof (PM2,5)", "Particulate matter (PM2.5)"),
@@ -105,10 +106,10 @@ def build_organisation(operator: str) -> Document:
 
 
 def build_measurement(hour: Hour) -> Document:
-    """An hour as it is there: its time is the beginning of the hour."""
+    """An hour as it is there: its time is the end of the hour."""
     return {
         "station_number": f"{NUMBER_PREFIX}{hour.station}",
         "formula": hour.formula,
         "value": shorten(hour.value),
-        "timestamp_measured": hour.start.isoformat(timespec="seconds"),
+        "timestamp_measured": (hour.start + HOUR).isoformat(timespec="seconds"),
     }

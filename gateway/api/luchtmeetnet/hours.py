@@ -1,14 +1,13 @@
 """Hourly means for the twin of Luchtmeetnet: complete hours of stations, of readings that count."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gateway.api.data.database import Database
 from gateway.api.data.registry import PublicRegistry
-from gateway.api.luchtmeetnet.documents import FORMULAS, Hour
+from gateway.api.luchtmeetnet.documents import FORMULAS, HOUR, Hour
 from gateway.export.selection import MeanRow
 
-_HOUR = timedelta(hours=1)
 _DATA_CAPTURE = 0.75  # of an hour: 45 minutes
 
 
@@ -21,7 +20,7 @@ async def fetch_hours(
     *,
     now: datetime,
 ) -> list[Hour]:
-    """The hours that begin in the period and are over, newest first; of two nodes the one with more readings counts.
+    """The hours that end in the period, newest first; of two nodes the one with more readings counts.
 
     Raises HTTPException 503 if the database needs more than 5 s.
     """
@@ -31,7 +30,8 @@ async def fetch_hours(
         for station in stations
         for id_ in registry.datastreams_of(station, FORMULAS[formula])
     }
-    values = {"ids": list(places), "start": period[0], "end": min(period[1], _last_hour(now))}
+    end = min(period[1] - HOUR, _last_hour(now))
+    values = {"ids": list(places), "start": period[0] - HOUR, "end": end}
     rows = map(MeanRow._make, await database.fetch_costly_rows("select_means_1h", values)) if places else ()
     best: dict[tuple[str, str, datetime], MeanRow] = {}
     for row in rows:

@@ -1,6 +1,6 @@
 """The twins of Luchtmeetnet and Sensor.Community: their forms, with the values of `/api/v1`."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -45,18 +45,18 @@ async def test_an_hour_of_luchtmeetnet_is_that_of_the_api(town):
     rows = (await read(town, path))["data"]
     this_hour = town.now.replace(minute=0, second=0)
     assert [row["timestamp_measured"] for row in rows] == [
-        (this_hour - timedelta(hours=i)).isoformat(timespec="seconds") for i in range(1, 5)
+        (this_hour - timedelta(hours=i)).isoformat(timespec="seconds") for i in range(4)
     ]
     means = await read(town, "/api/v1/stations/beverwijk/observations?averaging=1h&property=pm2_5")
-    by_start = {item["start"].replace(".000Z", "+00:00"): item["mean"] for item in means["items"]}
-    assert {row["timestamp_measured"]: row["value"] for row in rows}.items() <= by_start.items()
+    by_end = {datetime.fromisoformat(item["start"]) + timedelta(hours=1): item["mean"] for item in means["items"]}
+    assert {datetime.fromisoformat(row["timestamp_measured"]): row["value"] for row in rows}.items() <= by_end.items()
     assert all(row["value"] < 20 for row in rows)
 
 
 async def test_an_hour_with_half_of_its_readings_is_no_hour(town):
     rows = (await read(town, "/open_api/stations/PW-wijk-aan-zee/measurements?formula=PM10"))["data"]
     assert len(rows) == 3
-    half = (town.now.replace(minute=0, second=0) - timedelta(hours=2)).isoformat(timespec="seconds")
+    half = (town.now.replace(minute=0, second=0) - timedelta(hours=1)).isoformat(timespec="seconds")
     assert half not in {row["timestamp_measured"] for row in rows}
 
 
