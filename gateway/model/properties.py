@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from edge_agent.configuration import load_toml
 from edge_agent.sensor_models import INSTRUMENT_PROPERTIES, InstrumentProperty
+from gateway.model.averaging import AveragingRule
 
 
 class LocalizedName(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class PropertyRow(Struct, frozen=True, kw_only=True):
     severity: tuple[float, float, float, float] | None = None
     colour_steps: tuple[float, float, float, float, float] | None = None
     direction: Literal[1, -1] = 1
+    averaging: AveragingRule = AveragingRule.ARITHMETIC
     shown: bool = False
     detection: dict[str, Any] | None = None  # fields of detection's PeakSettings, which reads it strictly
 
@@ -64,6 +66,7 @@ def _instrument_row(quantity: PropertyRow, instrument: InstrumentProperty) -> Pr
         upper=quantity.upper,
         max_rise=quantity.max_rise,
         still_noise=quantity.still_noise,
+        averaging=quantity.averaging,
     )
 
 
