@@ -66,6 +66,7 @@ from gateway.api.routes import (
     plumes,
     proofs,
     security_txt,
+    tracks,
 )
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
@@ -159,7 +160,7 @@ def create_app(
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, playback, events, plumes, first_screen, alerts, live, detection, proofs, inspector,
-        direction_routes, plume_routes, operator_routes, guests,
+        tracks, direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")

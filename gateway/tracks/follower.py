@@ -8,23 +8,20 @@ process that dies during it loses nothing. Positions of late batches join the tr
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import psycopg
 from msgspec import Struct
 
 from alerting.errors import one_line
 from alerting.log import get_logger
-from alerting.sql import load_queries
 from gateway.model.timestamps import from_ms
 from gateway.store.connection import Transaction, fetch_all, fetch_one
+from gateway.tracks.loading import QUERIES, load_positions, load_readings
 from gateway.tracks.plan import Carrier, PlannedTrack, plan_tracks
-from gateway.tracks.positions import FloatColumn, Positions, TimeColumn, read_positions
+from gateway.tracks.positions import read_positions
 
 _LOG = get_logger("gateway.tracks")
-QUERIES = load_queries(Path(__file__).with_name("queries.sql"))
 _INTERVAL = 10.0  # s between turns
 _RECONNECT_SECONDS = 5.0
 
@@ -108,27 +105,6 @@ async def _cut_tracks(tx: Transaction, station: str, span: _Span) -> None:
     await tx.execute(QUERIES["delete_tracks"], values)
     for track in planned:
         await _insert_track(tx, station, track)
-
-
-async def load_positions(tx: Transaction, values: dict[str, object]) -> Positions:
-    """The positions of a `station` from `start` to `end`."""
-    rows = await (await tx.execute(QUERIES["select_positions"], values, binary=True)).fetchall()
-    columns = np.array(rows, np.float64).reshape(-1, 4)
-    return Positions(
-        times=np.array([row[0] for row in rows], np.int64),
-        latitude=columns[:, 1],
-        longitude=columns[:, 2],
-        altitude=columns[:, 3],
-    )
-
-
-async def load_readings(tx: Transaction, values: dict[str, object]) -> dict[str, tuple[TimeColumn, FloatColumn]]:
-    """Times (ms) and valid values of each property of a `station` from `start` to `end`; NaN where none counts."""
-    rows = await (await tx.execute(QUERIES["select_values"], values, binary=True)).fetchall()
-    return {
-        name: (np.array(times, np.int64), np.array([np.nan if v is None else v for v in numbers], np.float64))
-        for name, times, numbers in rows
-    }
 
 
 async def _insert_track(tx: Transaction, station: str, track: PlannedTrack) -> None:

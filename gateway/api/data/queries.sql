@@ -13,6 +13,34 @@ SELECT id, area_id AS area, name, round(latitude::numeric, 3)::float8 AS latitud
        round(longitude::numeric, 3)::float8 AS longitude, number
 FROM station WHERE NOT starts_with(id, 'mobile-') ORDER BY id
 
+-- name: select_mobile_stations
+SELECT s.id, s.area_id AS area, s.name, m.vehicle, m.has_exhaust, m.is_private
+FROM mobile_station m JOIN station s ON s.id = m.station_id ORDER BY s.id
+
+-- name: select_tracks
+-- Newest first; the cursor is the begin and the id of the last track. The public sees the shown part of each.
+SELECT t.id, t.station_id AS station, t.area_id AS area, t.shown_from AS start, t.shown_until AS "end", t.metres, t.positions
+FROM track t
+WHERE t.shown_from IS NOT NULL AND (%(area)s::text IS NULL OR t.area_id = %(area)s)
+  AND (%(station)s::text IS NULL OR t.station_id = %(station)s)
+  AND (%(before)s::timestamptz IS NULL OR (t.shown_from, t.id) < (%(before)s, %(id)s::text))
+ORDER BY t.shown_from DESC, t.id DESC LIMIT %(limit)s
+
+-- name: select_track
+SELECT t.id, t.station_id AS station, t.area_id AS area, t.began_at AS start, t.ended_at AS "end", t.metres, t.positions
+FROM track t WHERE t.id = %(id)s
+
+-- name: select_grid_cells
+-- Cells of 50 m: the median over passes of the mean of a pass. A day is one of the area's legal days.
+SELECT p.north, p.east, percentile_cont(0.5) WITHIN GROUP (ORDER BY p.mean) AS value,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY p.background) AS background, count(*)::int AS passes,
+       count(DISTINCT (p.began_at AT TIME ZONE a.time_zone)::date)::int AS days, sum(p.readings)::int AS readings
+FROM cell_pass p JOIN track t ON t.id = p.track_id JOIN area a ON a.id = t.area_id
+WHERE p.property_id = %(property)s AND t.area_id = %(area)s
+GROUP BY p.north, p.east
+HAVING count(DISTINCT (p.began_at AT TIME ZONE a.time_zone)::date) >= %(days)s
+ORDER BY p.north, p.east LIMIT %(limit)s
+
 -- name: select_properties
 SELECT id, unit, name_nl, name_en, lower, upper FROM observed_property ORDER BY id
 

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection, inspector, operator, registration
+from gateway.api.schemas import detection, inspector, operator, registration, tracks
 from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.direction import SourceDirection
@@ -55,6 +55,7 @@ _SCHEMA_TYPES = (
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
     detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
+    *tracks.SCHEMA_TYPES,
 )  # fmt: skip
 
 
@@ -179,6 +180,7 @@ def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  
 _TAGS = [
     {"name": "places", "description": "Areas, sites, stations, datastreams and what can be measured"},
     {"name": "observations", "description": "What was measured: raw and as means over a minute, an hour, a day"},
+    {"name": "tracks", "description": "Where cars, bicycles, boats and drones measured"},
     {"name": "events", "description": "Short peaks, with background, confidence and every correction"},
     {"name": "alerts", "description": "Which inspectorate was notified, and when"},
     {

@@ -23,6 +23,7 @@ from gateway.api.pages import (
     plumes,
     reports,
     station,
+    tracks,
     verify,
 )
 from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
@@ -46,6 +47,7 @@ for _prefix in PREFIXES:
         inspector_wind,
         operator,
         reports,
+        tracks,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)

@@ -71,7 +71,7 @@ NO_FACES = {
     "/api/v1/plumes/{id}/source-direction", "/api/v1/plumes/{id}/answers", "/api/v1/known-sources",
     "/account", "/api/v1", "/api/v1/account", "/api/v1/areas", "/api/v1/areas/{id}", "/api/v1/corrections",
     "/api/v1/datastreams", "/api/v1/datastreams/{id}", "/api/v1/datastreams/{id}/observations", "/api/v1/playback",
-    "/api/v1/situations",
+    "/api/v1/situations", "/api/v1/tracks", "/api/v1/tracks/{id}", "/api/v1/grid-cells", "/tracks", "/tracks/{id}",
     "/api/v1/detection-figures", "/api/v1/events/{id}/acknowledgements", "/api/v1/observed-properties",
     "/api/v1/observed-properties/{id}", "/api/v1/openapi.json", "/api/v1/silences", "/api/v1/silences/{id}",
     "/api/v1/sites", "/api/v1/sites/{id}", "/api/v1/stations", "/api/v1/stations/{id}",
