@@ -83,7 +83,7 @@ class MobileTable(Struct, frozen=True, kw_only=True):
     private  whether it is of a resident: where its rides begin and end is shown to inspectors alone
     """
 
-    id: Annotated[Name, Meta(pattern=f"^{MOBILE_PREFIX}[a-z0-9-]+$")]
+    id: Annotated[str, Meta(pattern=f"^{MOBILE_PREFIX}[a-z0-9-]{{1,55}}$")]
     name: str
     vehicle: Vehicle
     exhaust: bool = False

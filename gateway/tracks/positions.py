@@ -19,6 +19,7 @@ FloatColumn = NDArray[np.float64]
 TimeColumn = NDArray[np.int64]
 
 GAP_MS = 600_000  # a longer pause ends a track
+_SPEED_MS = 2_000
 _EXHAUST_MS = 10_000  # so long after a stop the own exhaust may still be around
 _EXHAUST_SPEED = 1.5  # m/s; a slower vehicle stands in its own exhaust
 _LEAP_SPEED = 60.0  # m/s; no vehicle here is that fast: the receiver lost its place
@@ -46,7 +47,7 @@ class Positions:
     def __len__(self) -> int:
         return len(self.times)
 
-    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Self:
+    def __getitem__(self, rows: slice | NDArray[np.bool_ | np.integer]) -> Self:
         """The chosen rows."""
         return type(self)(
             times=self.times[rows],
@@ -62,11 +63,19 @@ class Positions:
 
     @property
     def speeds(self) -> FloatColumn:
-        """Speed since the preceding position in m/s (n,); the first has that of the second."""
+        """Speed in m/s over the last two seconds or more (n,); the first positions have that of the next two seconds.
+
+        Several sensors of a node share its receiver: positions a few milliseconds apart would give absurd speeds.
+        """
         if len(self) < 2:
             return np.zeros(len(self))
-        speeds = self.steps[1:] * 1_000 / np.maximum(np.diff(self.times), 1)
-        return np.concatenate([speeds[:1], speeds])
+        rows = np.arange(len(self))
+        before = np.searchsorted(self.times, self.times - _SPEED_MS, "right") - 1
+        after = np.searchsorted(self.times, self.times + _SPEED_MS, "left").clip(max=len(self) - 1)
+        first, last = np.where(before >= 0, before, rows), np.where(before >= 0, rows, after)
+        seconds = np.maximum(self.times[last] - self.times[first], 1) / 1_000
+        speeds: FloatColumn = measure_distance(self[first], self[last]) / seconds
+        return speeds
 
 
 def measure_distance(here: Positions, there: Positions) -> FloatColumn:
@@ -79,7 +88,7 @@ def measure_distance(here: Positions, there: Positions) -> FloatColumn:
 def read_positions(payload: bytes) -> Iterator[tuple[int, float, float, float]]:
     """Yield (ms UTC, latitude, longitude, altitude) of the readings of a signed batch that have a place on Earth.
 
-    The batch was verified when it was stored. One without positions, or with a clock that was not set, gives none.
+    The batch was verified when it was stored. One without positions gives none.
     """
     try:
         batch = ReadingBatch.decode(split_note(payload)[0])

@@ -18,14 +18,18 @@ ORDER BY 1, 2
 
 -- name: select_payloads
 SELECT id, payload FROM batch
-WHERE node_id = %(node)s AND incarnation = %(incarnation)s AND payload <> '' AND clock = 'synced'
+WHERE node_id = %(node)s AND incarnation = %(incarnation)s AND payload <> ''
   AND seq >= lower(%(numbers)s::int8multirange) AND seq < upper(%(numbers)s::int8multirange)
   AND seq <@ %(numbers)s::int8multirange
 
 -- name: insert_positions
+-- Those with a reading of that moment whose time is believed: a wrong clock would put a track into another day.
 INSERT INTO track_position (station_id, observed_at, latitude, longitude, altitude, batch_id)
 SELECT %(station)s, u.* FROM unnest(%(times)s::timestamptz[], %(latitudes)s::float8[], %(longitudes)s::float8[],
-                                    %(altitudes)s::float8[], %(batches)s::bigint[]) AS u
+                                    %(altitudes)s::float8[], %(batches)s::bigint[])
+     AS u(observed_at, latitude, longitude, altitude, batch_id)
+WHERE EXISTS (SELECT 1 FROM datastream d JOIN observation o ON o.datastream_id = d.id
+              WHERE d.station_id = %(station)s AND o.observed_at = u.observed_at AND NOT is_undated(o.flags))
 ON CONFLICT DO NOTHING
 
 -- name: record_followed

@@ -54,6 +54,5 @@ def build_payload(node: EnrolledNode, seq: int, ride: Positions, values, **field
         dt=(ride.times - ride.times[0]).tolist(),
         values={"pm2_5": [float(value) for value in values]},
         pos=list(places),
-        received_at=datetime.fromtimestamp(int(ride.times[-1]) / 1000 + 2, UTC),
-        **fields,
+        **{"received_at": datetime.fromtimestamp(int(ride.times[-1]) / 1000 + 2, UTC), **fields},
     )

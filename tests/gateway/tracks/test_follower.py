@@ -59,8 +59,9 @@ async def test_flagged_values_and_a_wrong_clock_count_in_no_cell(database, node,
     car, ride = enrol_vehicle(database), ride_east(200)
     values = np.where(np.arange(200) % 2 == 0, 7.0, 5_000.0)  # beyond the range of PM2.5
     await pipeline.process([build_payload(car, 1, ride, values)])
-    unsynced = ride_east(100, start_ms=int(ride.times[-1]) + 1_000)
-    await pipeline.process([build_payload(car, 2, unsynced, np.full(100, 7.0), clock="unsynced")])
+    ahead = ride_east(100, start_ms=int(ride.times[-1]) + 3_600_000)
+    wrong = {"clock": "unsynced", "received_at": datetime.fromtimestamp(int(ride.times[-1]) / 1000 + 9, UTC)}
+    await pipeline.process([build_payload(car, 2, ahead, np.full(100, 7.0), **wrong)])
     await follow(database)
     assert fetch(database, "SELECT count(*)::int FROM track_position") == [(200,)]
     passes = fetch(database, PASSES)
