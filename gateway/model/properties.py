@@ -82,3 +82,9 @@ _ORDER = {id_: position for position, id_ in enumerate(PROPERTIES)}
 def order_of_property(id_: str) -> int:
     """Return the position of a property in the registry; one that it lacks comes last."""
     return _ORDER.get(id_, len(_ORDER))
+
+
+def average_of(id_: str) -> AveragingRule:
+    """Return the averaging rule of a property; arithmetic for one that is not in the shipped registry."""
+    row = PROPERTIES.get(id_)
+    return AveragingRule.ARITHMETIC if row is None else row.averaging

@@ -9,9 +9,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from gateway.model.averaging import AveragingRule, average_values
+from gateway.model.averaging import average_values
 from gateway.model.mobile_station import Vehicle
-from gateway.model.properties import PROPERTIES, SHOWN_PROPERTIES
+from gateway.model.properties import SHOWN_PROPERTIES, average_of
 from gateway.tracks.background import compute_background
 from gateway.tracks.cells import CellPass, find_passes
 from gateway.tracks.positions import FloatColumn, Positions, TimeColumn, cut_tracks, judge_positions
@@ -68,12 +68,6 @@ def plan_tracks(
         passes = list(_find_all_passes(whole, is_shown, carrier, readings))
         tracks.append(PlannedTrack(id=id_, whole=whole, shown=whole[is_shown], passes=passes))
     return tracks
-
-
-def average_of(observed_property: str) -> AveragingRule:
-    """The averaging rule of a property; arithmetic for one that is not in the shipped registry."""
-    row = PROPERTIES.get(observed_property)
-    return AveragingRule.ARITHMETIC if row is None else row.averaging
 
 
 def _find_all_passes(
