@@ -72,6 +72,7 @@ from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.sensor_community import routes as sensor_community
 from gateway.api.sensorthings import routes as sensorthings
+from gateway.api.sensorthings.observation_publisher import ObservationPublisher
 from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
@@ -105,7 +106,9 @@ def create_app(
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
     latest_values = LatestValues(database, map_sources.bases)
-    hub = Hub(settings, latest_values)
+    root = f"{settings.public_url.rstrip('/')}/sta/v1.1"
+    publisher = ObservationPublisher(dsn, root, latest_values) if settings.mqtt_endpoints else None
+    hub = Hub(settings, latest_values, publisher)
     tile_cache = TileCache(settings.base_map)
 
     @asynccontextmanager
@@ -116,6 +119,8 @@ def create_app(
                 asyncio.create_task(hub.listen(broker, client_id, latest_values.fetch_commit)),
                 asyncio.create_task(hub.maintain_viewers()),
             ]
+            if publisher is not None:
+                tasks.append(asyncio.create_task(publisher.run()))
             try:
                 yield
             finally:

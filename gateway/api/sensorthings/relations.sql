@@ -88,3 +88,16 @@ FROM observation o WHERE valid_value(o.value, o.flags) IS NOT NULL
 
 -- name: select_batches
 SELECT b.id, b.node_id AS node, b.incarnation, b.seq FROM batch b WHERE b.id = ANY(%(ids)s::bigint[])
+
+-- name: lock_publisher
+-- One replica of the API publishes Observations over MQTT.
+SELECT pg_try_advisory_lock(7431131, 0)
+
+-- name: select_new_observations
+-- The readings of these datastreams and times that count, in order of time.
+SELECT o.datastream_id, o.observed_at, o.value AS result, o.flags, o.batch_id, s.number AS station_number
+FROM unnest(%(ids)s::int[], %(times)s::timestamptz[]) AS u(datastream_id, observed_at)
+JOIN observation o USING (datastream_id, observed_at)
+JOIN datastream d ON d.id = o.datastream_id JOIN station s ON s.id = d.station_id
+WHERE valid_value(o.value, o.flags) IS NOT NULL
+ORDER BY o.observed_at, o.datastream_id

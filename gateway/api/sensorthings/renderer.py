@@ -139,6 +139,7 @@ def _build_period(start: datetime, end: datetime) -> dict[str, str]:
 
 _SPEC_1_1 = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 _SPEC_2_0 = "http://www.opengis.net/spec/sensorthings/2.0/req-class"
+RECEIVE_UPDATES = f"{_SPEC_1_1}/receive-updates-via-mqtt/receive-updates"
 VERSION_1_1 = VersionDialect(
     version="v1.1",
     control="@iot.",

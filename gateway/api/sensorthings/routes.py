@@ -4,7 +4,7 @@ An error is a problem document with one sentence: 400 for a wrong request, 404, 
 service does not. `docs/api.md` lists what it offers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -18,7 +18,7 @@ from gateway.api.sensorthings.model import MODEL_1_1, MODEL_2_0, OBSERVATION, Mo
 from gateway.api.sensorthings.option_parser import parse_options
 from gateway.api.sensorthings.path_parser import Resource, parse_path
 from gateway.api.sensorthings.query import QueryOptions, ResultFormat
-from gateway.api.sensorthings.renderer import VERSION_1_1, VERSION_2_0, Document, VersionDialect
+from gateway.api.sensorthings.renderer import RECEIVE_UPDATES, VERSION_1_1, VERSION_2_0, Document, VersionDialect
 from gateway.api.sensorthings.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -38,8 +38,10 @@ async def get_root(request: Request) -> Response:
     """The sets, and the implemented classes of the standard."""
     service = _open_service(request)
 
+    endpoints: list[str] = request.app.state.settings.mqtt_endpoints
+
     async def make() -> Document:
-        return _build_root(service)
+        return _build_root(service, endpoints)
 
     return await respond_cached(request, make, max_age=60.0)
 
@@ -85,9 +87,13 @@ def _read_query(request: Request) -> list[tuple[str, str]]:
         raise BadQueryError(f"the query is no text in UTF-8 of at most {_MAX_OPTIONS} options") from None
 
 
-def _build_root(service: Service) -> Document:
+def _build_root(service: Service, mqtt_endpoints: Sequence[str]) -> Document:
     sets = [{"name": name, "url": f"{service.root}/{name}"} for name in service.model.sets]
-    return {"value": sets, "serverSettings": {"conformance": list(service.dialect.conformance)}}
+    settings: Document = {"conformance": list(service.dialect.conformance)}
+    if mqtt_endpoints and service.dialect is VERSION_1_1:
+        settings["conformance"].append(RECEIVE_UPDATES)
+        settings[RECEIVE_UPDATES] = {"endpoints": list(mqtt_endpoints)}
+    return {"value": sets, "serverSettings": settings}
 
 
 async def _make_set(request: Request, service: Service, resource: Resource, options: QueryOptions) -> Document:
