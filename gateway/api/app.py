@@ -43,7 +43,7 @@ from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
 from gateway.api.luchtmeetnet import routes as luchtmeetnet
 from gateway.api.map_service import routes as map_service
-from gateway.api.operator import enrolment, fits, registration, work
+from gateway.api.operator import enrolment, fits, guest_enrolment, registration, work
 from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
@@ -169,7 +169,8 @@ def create_app(
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
-    for operator_router in (enrolment.api_router, work.api_router, fits.api_router, registration.api_router):
+    operator_modules = (enrolment, work, fits, registration, guest_enrolment)
+    for operator_router in (module.api_router for module in operator_modules):
         app.include_router(operator_router, prefix="/api/v1")
     app.state.static_files = static_files.load_files()
     routers = (

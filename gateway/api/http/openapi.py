@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection, inspector, operator, registration, tracks
+from gateway.api.schemas import detection, guest_enrolment, inspector, operator, registration, tracks
 from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.direction import SourceDirection
@@ -50,7 +50,8 @@ _PRIVATE_PROBLEMS = {
     429: "Too many requests; Retry-After says when to try again",
 }
 _SCHEMA_TYPES = (
-    *inspector.SCHEMA_TYPES, *operator.SCHEMA_TYPES, *registration.SCHEMA_TYPES, SourceDirection,
+    *inspector.SCHEMA_TYPES, *operator.SCHEMA_TYPES, *registration.SCHEMA_TYPES, *guest_enrolment.SCHEMA_TYPES,
+    SourceDirection,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,

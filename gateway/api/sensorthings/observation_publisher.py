@@ -3,8 +3,8 @@
     v1.1/Datastreams(<id>)/Observations     each new Observation of a Datastream
     v1.1/Observations                       each new Observation
 
-The message is the entity as `/sta/v1.1` has it. Our broker knows no queries: a topic with `$select`, of an entity or of a
-property gets nothing.
+The message is the entity as `/sta/v1.1` has it. Our broker knows no queries: a topic with `$select`, of an entity or of
+a property gets nothing.
 
 The hub of the live feed hands over its connection and every live message. The readings are read from the database after
 their commit. Of several replicas of the API one publishes: the one with the lock. QoS 0: who missed a message reads the

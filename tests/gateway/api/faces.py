@@ -350,7 +350,7 @@ WITHOUT_VALUES = {
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
             "/inspector/calendar", "/inspector/duty",
-            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit",
+            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/guests/{id}",
             "/operator/nodes/{id}/renew", "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure",
             "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",
