@@ -1,6 +1,6 @@
 """Groups of neighbours: the datastreams of one property in one area; large areas are split into near ones.
 
-Each station that moves has groups of its own, so that it is no neighbour and no twin of others.
+The groups of a station that moves have no other members, so that it is no neighbour and no twin.
 """
 
 from collections import defaultdict

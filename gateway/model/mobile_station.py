@@ -1,11 +1,11 @@
-"""A station that moves: what carries it. Pure; without numpy, as small commands read it."""
+"""A station that moves, and its vehicle. Pure; without numpy, as small commands read it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Vehicle(StrEnum):
-    """What carries a mobile station."""
+    """Carrier of a mobile station."""
 
     CAR = "car"
     BICYCLE = "bicycle"
@@ -15,7 +15,7 @@ class Vehicle(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MobileStation:
-    """A station without a place of its own.
+    """A station without a fixed place.
 
     has_exhaust  its own engine can be measured
     is_private   it is of a resident: where its rides begin and end is shown to inspectors alone

@@ -1,7 +1,7 @@
 """Cells of 50 m, and how often a vehicle passed through them. Pure.
 
 A cell is a rectangle of 50 m by 50 m at its latitude. Rows count from the equator; the cells of a row count from
-Greenwich, so that a cell has the same number for ever and needs no map projection.
+Greenwich, so that the number of a cell never changes and needs no map projection.
 """
 
 import math
@@ -15,8 +15,8 @@ from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.tracks.positions import FloatColumn, Positions
 
 CELL_METRES = 50.0
-MIN_DAYS = 4  # fewer days say more about the day than about the place
-_SAME_PASS_MS = 300_000  # who comes back within five minutes, as a position at an edge does, passes once
+MIN_DAYS = 4  # fewer days show the day rather than the place
+_SAME_PASS_MS = 300_000  # a vehicle that returns within five minutes, as at an edge, passes once
 _ROW_DEGREES = CELL_METRES / METRES_PER_DEGREE
 
 

@@ -1,4 +1,4 @@
-"""What is stored of the tracks of a station: spans, and passes through cells. Pure; the follower calls it."""
+"""Plan the tracks of a station: spans, and passes through cells. Pure; the follower stores them."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _ID_CHARACTERS = 12
 
 
 class Carrier(Struct, frozen=True, kw_only=True):
-    """What carries a station; see gateway.model.mobile_station."""
+    """Vehicle of a station; see gateway.model.mobile_station."""
 
     vehicle: Vehicle
     has_exhaust: bool
@@ -39,7 +39,7 @@ class PlannedTrack:
 
 
 def name_track(station: str, began_ms: int) -> str:
-    """The id of a track. It does not say when a resident left home."""
+    """The id of a track, from the begin of its shown part: a guesser finds out nothing about the hidden one."""
     digest = hashlib.sha256(f"{station}\n{began_ms}".encode()).hexdigest()
     return f"{station}-{digest[:_ID_CHARACTERS]}"
 
@@ -63,10 +63,11 @@ def plan_tracks(
     """Cut positions into tracks and find their passes. `readings`: times (ms) and valid values of each property."""
     tracks = []
     for whole in cut_tracks(positions):
-        id_ = name_track(station, int(whole.times[0]))
-        is_shown = find_public(whole, id_) if carrier.is_private else np.ones(len(whole), np.bool_)
+        is_shown = find_public(whole, station) if carrier.is_private else np.ones(len(whole), np.bool_)
+        shown = whole[is_shown]
+        id_ = name_track(station, int((shown if len(shown) else whole).times[0]))
         passes = list(_find_all_passes(whole, is_shown, carrier, readings))
-        tracks.append(PlannedTrack(id=id_, whole=whole, shown=whole[is_shown], passes=passes))
+        tracks.append(PlannedTrack(id=id_, whole=whole, shown=shown, passes=passes))
     return tracks
 
 

@@ -28,7 +28,7 @@ _SAMPLING_SPEED = {Vehicle.CAR: 14.0, Vehicle.BICYCLE: 10.0, Vehicle.BOAT: 14.0,
 
 
 class TrackFlag(IntFlag):
-    """What is doubtful about a position. A flagged position is shown with its reason and counts in no cell."""
+    """Doubt about a position. A flagged position is shown with its reason and counts in no cell."""
 
     TOO_FAST = 1
     OWN_EXHAUST = 2

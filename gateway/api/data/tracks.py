@@ -72,7 +72,7 @@ async def measure_track(
 
 
 def _measure(row: TrackRow, carrier: MobileRow, whole: Positions, readings: Readings, exact: bool) -> MeasuredTrack:  # noqa: FBT001 - for to_thread
-    is_shown = find_public(whole, row.id) if carrier.is_private and not exact else np.ones(len(whole), np.bool_)
+    is_shown = find_public(whole, row.station) if carrier.is_private and not exact else np.ones(len(whole), np.bool_)
     flags = judge_positions(whole, Vehicle(carrier.vehicle), has_exhaust=carrier.has_exhaust)
     values = {}
     for name, (times, numbers) in readings.items():

@@ -1,6 +1,6 @@
 """Guests on the operator's pages and in the API: enrol one, give it a new token, revoke it.
 
-A token is in the answer and nowhere else. Who loses it makes a new one. The pages come back to the list, which
+A token is in the answer and nowhere else. An operator who loses it makes a new one. The pages come back to the list, which
 `gateway.api.operator.pages` shows.
 """
 
@@ -79,7 +79,7 @@ async def enrol(  # noqa: PLR0917 - the fields of a form
 
 @page_router.get("/operator/guests/{id}")
 async def show_guest(view: ViewDependency, id_: ItemId) -> Response:
-    """What can be done with a guest: a new token, or its revocation."""
+    """A guest, with the buttons for a new token and for its revocation."""
 
     async def make() -> Response:
         listed = await service.read(view.request, guests.list_guests)

@@ -36,7 +36,7 @@ def describe_map_layers(view: View) -> dict[str, object]:
 
 
 def describe_tracks(view: View) -> dict[str, object] | None:
-    """What the layer of mobile stations needs; None without any."""
+    """Areas and texts for the layer of mobile stations; None without any."""
     areas = sorted({row.area for row in view.registry.mobile_stations.values()})
     if not areas:
         return None

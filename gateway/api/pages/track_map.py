@@ -1,6 +1,6 @@
 """The drawing of a track as SVG: each part in the colour of its value, over the base map of the area. Pure.
 
-The table and the chart of the page say the same in figures, so that nothing depends on colour alone.
+The table and the chart of the page have the same in figures, so that nothing depends on colour alone.
 """
 
 from math import cos, hypot, isfinite, radians

@@ -1,6 +1,6 @@
 """`/tracks` and `/grid-cells`: where mobile stations measured, as GeoJSON and OGC Moving Features JSON.
 
-A mobile station is no station of `/stations`: its readings are of no place but that of its track. What is hidden of a
+A mobile station is no station of `/stations`: its readings are of no place but that of its track. The hidden parts of a
 resident's ride, and cells with passes on fewer than four days, are for inspectors alone, who ask for them by name.
 """
 
@@ -143,7 +143,7 @@ async def list_grid_cells(
     property_: Annotated[str, Query(alias="property", description="such as pm2_5", max_length=100)] = "pm2_5",
     all_: AllCells = False,
 ) -> Response:
-    """Passes on fewer than four days say more about those days than about the place."""
+    """Passes on fewer than four days show those days rather than the place."""
 
     async def make() -> GridCells:
         latest_values = await get_latest_values(request)

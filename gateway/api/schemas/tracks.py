@@ -44,7 +44,7 @@ class TrackValues(Schema, frozen=True, kw_only=True):
 
 
 class TrackProperties(Schema, frozen=True, kw_only=True):
-    """What is known of a track; `times`, `flags`, `values` and `background` have one item per position."""
+    """Facts of a track; `times`, `flags`, `values` and `background` have one item per position."""
 
     station: Id
     station_name: str

@@ -12,7 +12,7 @@ from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.model.mobile_station import Vehicle
 from gateway.tracks.background import HALF_WINDOW_MS, MIN_READINGS, QUANTILE, compute_background
 from gateway.tracks.cells import CELL_METRES, find_passes, number_cells, outline_cell
-from gateway.tracks.plan import Carrier, plan_tracks
+from gateway.tracks.plan import Carrier, name_track, plan_tracks
 from gateway.tracks.positions import Positions, TrackFlag, cut_tracks, judge_positions, measure_distance, read_positions
 from gateway.tracks.privacy import find_public
 from tests.gateway.tracks.rides import LATITUDE, ride_east
@@ -131,14 +131,14 @@ def test_who_returns_after_five_minutes_passes_twice():
     assert [item.readings for item in once] == [10]
 
 
-@pytest.mark.parametrize("track", [f"mobile-bicycle-{number}" for number in range(20)])
-def test_the_first_and_last_200_m_of_a_resident_are_hidden(track):
+@pytest.mark.parametrize("station", [f"mobile-bicycle-{number}" for number in range(20)])
+def test_the_first_and_last_200_m_of_a_resident_are_hidden(station):
     ride = ride_east(200, speed=5.0)
-    is_public = find_public(ride, track)
+    is_public = find_public(ride, station)
     assert is_public.any()
     for end in (ride[:1], ride[-1:]):
         assert measure_distance(end, ride[is_public]).min() >= 200
-    assert not find_public(ride_east(60, speed=5.0), track).any()
+    assert not find_public(ride_east(60, speed=5.0), station).any()
 
 
 def test_a_resident_s_passes_near_home_and_a_drone_s_passes_are_in_no_cell():
@@ -149,6 +149,7 @@ def test_a_resident_s_passes_near_home_and_a_drone_s_passes_are_in_no_cell():
     assert {name for name, _ in track.passes} == {"pm2_5"}
     assert sum(item.readings for _, item in track.passes) == len(track.shown) < 600
     assert {item.mean for _, item in track.passes} == {8.0}
+    assert track.id == name_track("mobile-b", int(track.shown.times[0])) != name_track("mobile-b", int(ride.times[0]))
     drone = Carrier(vehicle=Vehicle.DRONE, has_exhaust=False, is_private=False)
     (flight,) = plan_tracks("mobile-d", drone, ride, readings)
     assert len(flight.shown) == 600
