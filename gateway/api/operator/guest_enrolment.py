@@ -1,7 +1,7 @@
 """Guests on the operator's pages and in the API: enrol one, give it a new token, revoke it.
 
-A token is in the answer and nowhere else. An operator who loses it makes a new one. The pages come back to the list, which
-`gateway.api.operator.pages` shows.
+A token is in the answer and nowhere else. An operator who loses it makes a new one. The list is in
+`gateway.api.operator.pages`.
 """
 
 from datetime import date
