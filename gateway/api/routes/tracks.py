@@ -4,8 +4,9 @@ A mobile station is no station of `/stations`: its readings are of no place but 
 resident's ride, and cells with passes on fewer than four days, are for inspectors alone, who ask for them by name.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from msgspec import json
@@ -15,7 +16,7 @@ from gateway.access.identity import Scope
 from gateway.api.data.database import Database
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.registry import PublicRegistry
-from gateway.api.data.tracks import TrackRow, fetch_track_row, measure_track
+from gateway.api.data.tracks import MeasuredTrack, TrackRow, fetch_track_row, measure_track
 from gateway.api.http import cursor
 from gateway.api.http.openapi import describe_responses
 from gateway.api.http.parameters import AreaId, CursorText, ItemId, PropertyId, StationId
@@ -42,7 +43,7 @@ router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["tra
 _MAX_AGE = 10.0
 _MAX_CELLS = 20_000
 _SECURITY: dict[str, Any] = {"security": [{}, {"key": []}, {"session": []}]}
-Format = Annotated[Literal["geojson", "moving-features"], Query(alias="format", description="form of the answer")]
+BuildDocument = Callable[[MeasuredTrack, Sequence[str], PublicRegistry, str], Track | MovingFeature]
 Exact = Annotated[bool, Query(description="for inspectors: also what is hidden of a resident's ride")]
 AllCells = Annotated[bool, Query(alias="all", description="for inspectors: also cells with fewer than four days")]
 
@@ -108,10 +109,27 @@ def build_summary(registry: PublicRegistry, row: TrackRow) -> TrackSummary:
     responses=describe_responses(Track, GEOJSON),
     openapi_extra=_SECURITY,
 )
-async def get_track(
-    request: Request, id_: ItemId, *, property_: PropertyId = None, format_: Format = "geojson", exact: Exact = False
-) -> Response:
+async def get_track(request: Request, id_: ItemId, *, property_: PropertyId = None, exact: Exact = False) -> Response:
     """`property` alone, or all that pages show; `exact` needs the scope read:exact-location in the track's area."""
+    return await _respond_track(request, id_, property_, build_track, exact=exact)
+
+
+@router.get(
+    "/tracks/{id}/moving-feature",
+    summary="One track as OGC Moving Features JSON",
+    responses=describe_responses(MovingFeature, GEOJSON),
+    openapi_extra=_SECURITY,
+)
+async def get_moving_feature(
+    request: Request, id_: ItemId, *, property_: PropertyId = None, exact: Exact = False
+) -> Response:
+    """The same track and values as `/tracks/{id}`, as a moving point and its properties in time."""
+    return await _respond_track(request, id_, property_, build_moving_feature, exact=exact)
+
+
+async def _respond_track(
+    request: Request, id_: str, property_: str | None, build: BuildDocument, *, exact: bool
+) -> Response:
     database: Database = request.app.state.database
 
     async def make() -> Track | MovingFeature:
@@ -120,7 +138,6 @@ async def get_track(
         row = await fetch_track_row(database, id_)
         track = await measure_track(database, latest_values.registry, row, exact=exact)
         names = [name for name in track.values if name == property_ or (property_ is None and name in SHOWN_PROPERTIES)]
-        build = build_track if format_ == "geojson" else build_moving_feature
         return build(track, names, latest_values.registry, request.app.state.settings.operator)
 
     if exact:

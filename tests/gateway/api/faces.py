@@ -295,6 +295,7 @@ WITHOUT_VALUES = {
     "/api/v1/operator/guests": "staff only: owners of sensors",
     "/api/v1/tracks": "places",
     "/api/v1/tracks/{id}": "readings of stations that move: tests/gateway/tracks judges them",
+    "/api/v1/tracks/{id}/moving-feature": "readings of stations that move: tests/gateway/tracks judges them",
     "/api/v1/grid-cells": "readings of stations that move: tests/gateway/tracks judges them",
     **{
         f"{prefix}/tracks{route}": "readings of stations that move: tests/gateway/tracks judges them"

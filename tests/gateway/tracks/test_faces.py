@@ -45,7 +45,7 @@ async def test_a_track_is_geojson_and_a_moving_feature_with_the_same_values(data
         assert observed["values"][:5] == [10.0, 10.0, 10.0, None, 10.0]
         assert observed["background"][150] == 10.0
         assert track["geometry"]["coordinates"][0][1:] == [52.48, 1.5]
-        moving = (await client.get(f"/api/v1/tracks/{summary['id']}?format=moving-features")).json()
+        moving = (await client.get(f"/api/v1/tracks/{summary['id']}/moving-feature")).json()
         assert moving["temporalGeometry"]["type"] == "MovingPoint"
         assert moving["temporalGeometry"]["datetimes"] == track["properties"]["times"]
         (series,) = moving["temporalProperties"]
@@ -134,6 +134,7 @@ async def test_pages_show_tracks_in_both_languages(database, broker, node, pipel
         ("/api/v1/grid-cells?area=ijmond&property=x", "no property 'x'"),
         ("/api/v1/grid-cells?area=ijmond&all=perhaps", "all"),
         ("/api/v1/tracks/x?format=kml", "format"),
+        ("/api/v1/tracks/x/moving-feature?exact=maybe", "exact"),
     ],
 )
 async def test_a_wrong_question_gets_one_sentence(database, broker, node, query, part):
