@@ -65,9 +65,13 @@ SELECT %(id)s, s.id, s.area_id, %(began_at)s, %(ended_at)s, %(shown_from)s, %(sh
 FROM station s WHERE s.id = %(station)s
 
 -- name: insert_passes
-INSERT INTO cell_pass (track_id, property_id, north, east, began_at, readings, mean, background)
-SELECT %(track)s, u.* FROM unnest(%(properties)s::text[], %(norths)s::int[], %(easts)s::int[], %(times)s::timestamptz[],
-                                  %(readings)s::int[], %(means)s::float8[], %(backgrounds)s::float8[]) AS u
+INSERT INTO cell_pass (track_id, area_id, property_id, north, east, day, readings, mean, background)
+SELECT t.id, a.id, u.property_id, u.north, u.east, (u.began_at AT TIME ZONE a.time_zone)::date, u.readings, u.mean, u.background
+FROM track t JOIN area a ON a.id = t.area_id
+CROSS JOIN unnest(%(properties)s::text[], %(norths)s::int[], %(easts)s::int[], %(times)s::timestamptz[],
+                  %(readings)s::int[], %(means)s::float8[], %(backgrounds)s::float8[])
+     AS u(property_id, north, east, began_at, readings, mean, background)
+WHERE t.id = %(track)s
 
 -- name: select_station
 SELECT vehicle, has_exhaust, is_private FROM mobile_station WHERE station_id = %(station)s

@@ -34,11 +34,11 @@ FROM track t WHERE t.id = %(id)s
 -- Cells of 50 m: the median over passes of the mean of a pass. A day is one of the area's legal days.
 SELECT p.north, p.east, percentile_cont(0.5) WITHIN GROUP (ORDER BY p.mean) AS value,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY p.background) AS background, count(*)::int AS passes,
-       count(DISTINCT (p.began_at AT TIME ZONE a.time_zone)::date)::int AS days, sum(p.readings)::int AS readings
-FROM cell_pass p JOIN track t ON t.id = p.track_id JOIN area a ON a.id = t.area_id
-WHERE p.property_id = %(property)s AND t.area_id = %(area)s
+       count(DISTINCT p.day)::int AS days, sum(p.readings)::int AS readings
+FROM cell_pass p
+WHERE p.area_id = %(area)s AND p.property_id = %(property)s
 GROUP BY p.north, p.east
-HAVING count(DISTINCT (p.began_at AT TIME ZONE a.time_zone)::date) >= %(days)s
+HAVING count(DISTINCT p.day) >= %(days)s
 ORDER BY p.north, p.east LIMIT %(limit)s
 
 -- name: select_properties

@@ -41,6 +41,7 @@ from gateway.tracks.cells import CELL_METRES, MIN_DAYS, outline_cell
 router = APIRouter(dependencies=[Depends(reject_unknown_parameters)], tags=["tracks"])
 
 _MAX_AGE = 10.0
+_CELL_AGE = 60.0  # cells change with whole rides
 _MAX_CELLS = 20_000
 _SECURITY: dict[str, Any] = {"security": [{}, {"key": []}, {"session": []}]}
 BuildDocument = Callable[[MeasuredTrack, Sequence[str], PublicRegistry, str], Track | MovingFeature]
@@ -171,7 +172,7 @@ async def list_grid_cells(
         (await get_latest_values(request)).check_parameters(area=area)
         await require_scope(request, Scope.READ_EXACT_LOCATION, f"grid cells {area}", area)
         return _respond_private(await make())
-    return await respond_cached(request, make, max_age=_MAX_AGE, media=GEOJSON)
+    return await respond_cached(request, make, max_age=_CELL_AGE, media=GEOJSON)
 
 
 async def build_grid_cells(
