@@ -157,7 +157,7 @@ async def _respond_track(
 async def list_grid_cells(
     request: Request,
     *,
-    area: Annotated[str, Query(max_length=100, description="cells of this area")],
+    area: AreaId = None,
     property_: Annotated[str, Query(alias="property", description="such as pm2_5", max_length=100)] = "pm2_5",
     all_: AllCells = False,
 ) -> Response:
@@ -170,27 +170,29 @@ async def list_grid_cells(
 
     if all_:
         (await get_latest_values(request)).check_parameters(area=area)
-        await require_scope(request, Scope.READ_EXACT_LOCATION, f"grid cells {area}", area)
+        await require_scope(request, Scope.READ_EXACT_LOCATION, f"grid cells {area or 'of all areas'}", area)
         return _respond_private(await make())
     return await respond_cached(request, make, max_age=_CELL_AGE, media=GEOJSON)
 
 
 async def build_grid_cells(
-    request: Request, latest_values: LatestValues, area: str, observed_property: str, least_days: int
+    request: Request, latest_values: LatestValues, area: str | None, observed_property: str, least_days: int
 ) -> GridCells:
-    """The cells of a known property and area. HTTPException 503 if there are over 20,000."""
+    """The cells of a known property, of one area or of all. HTTPException 503 if there are over 20,000."""
     database: Database = request.app.state.database
-    values = {"area": area, "property": observed_property, "days": least_days, "limit": _MAX_CELLS + 1}
-    rows = await database.fetch_costly_rows("select_grid_cells", values)
-    if len(rows) > _MAX_CELLS:
-        raise HTTPException(503, f"over {_MAX_CELLS} cells; ask for a smaller area")
+    cells: list[GridCell] = []
+    for id_ in latest_values.registry.areas if area is None else [area]:
+        values = {"area": id_, "property": observed_property, "days": least_days, "limit": _MAX_CELLS + 1}
+        rows = await database.fetch_costly_rows("select_grid_cells", values)
+        cells += [_build_cell(id_, _CellRow._make(row)) for row in rows]
+        if len(cells) > _MAX_CELLS:
+            raise HTTPException(503, f"over {_MAX_CELLS} cells: ask for one area")
     return GridCells(
         observed_property=observed_property,
         unit=latest_values.registry.properties[observed_property].unit,
-        area=area,
         least_days=least_days,
         cell_metres=CELL_METRES,
-        features=[_build_cell(_CellRow._make(row)) for row in rows],
+        features=cells,
         attribution=request.app.state.settings.operator,
     )
 
@@ -205,8 +207,9 @@ class _CellRow(NamedTuple):
     readings: int
 
 
-def _build_cell(row: _CellRow) -> GridCell:
+def _build_cell(area: str, row: _CellRow) -> GridCell:
     properties = GridCellProperties(
+        area=area,
         value=round_figure(row.value),
         background=shorten(row.background),
         passes=row.passes,

@@ -84,6 +84,7 @@ class MovingFeature(LicensedDocument, frozen=True, kw_only=True):
 class GridCellProperties(Schema, frozen=True, kw_only=True):
     """Median over passes of the mean of a pass, and of the background along it. It is no mean of a place over time."""
 
+    area: Id
     value: float
     background: float | None
     passes: int
@@ -101,12 +102,11 @@ class GridCell(Schema, frozen=True, kw_only=True):
 
 
 class GridCells(LicensedDocument, frozen=True, kw_only=True):
-    """The cells of an area that vehicles crossed on at least four days, for one property."""
+    """The cells that vehicles crossed on at least four days, for one property."""
 
     type: Literal["FeatureCollection"] = "FeatureCollection"
     observed_property: str
     unit: str
-    area: Id
     least_days: int
     cell_metres: float
     features: list[GridCell]

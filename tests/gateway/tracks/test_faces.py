@@ -78,6 +78,9 @@ async def test_cells_are_public_from_four_days_on(database, broker, node, pipeli
     await drive(database, pipeline, car, [3])
     async with running_api(database, broker) as (client, _):
         cells = (await client.get(address)).json()["features"]
+        assert (await client.get("/api/v1/grid-cells")).json()["features"] == cells
+        assert cells[0]["properties"]["area"] == "ijmond"
+        assert (await client.get("/api/v1/grid-cells?all=true", headers=inspector)).status_code == 403
         assert len(cells) == len(early) == pytest.approx(300 * 8 / 50, abs=2)
         properties = cells[1]["properties"]
         assert (properties["passes"], properties["days"]) == (4, 4)
@@ -130,7 +133,7 @@ async def test_pages_show_tracks_in_both_languages(database, broker, node, pipel
         ("/api/v1/tracks?station=wijk-aan-zee", "no mobile station"),
         ("/api/v1/tracks?after=x", "cursor"),
         ("/api/v1/tracks?cursor=!!", "cursor"),
-        ("/api/v1/grid-cells", "area"),
+        ("/api/v1/grid-cells?area=nowhere", "no area 'nowhere'"),
         ("/api/v1/grid-cells?area=ijmond&property=x", "no property 'x'"),
         ("/api/v1/grid-cells?area=ijmond&all=perhaps", "all"),
         ("/api/v1/tracks/x?format=kml", "format"),
