@@ -56,6 +56,9 @@ async def follow_tracks(dsn: str, areas: Sequence[str]) -> NoReturn:
         except psycopg.Error as error:
             _LOG.warning("tracks not followed", error=one_line(error))
             await asyncio.sleep(_RECONNECT_SECONDS)
+        except Exception:  # noqa: BLE001 - ingest goes on without tracks, and the operator can see why
+            _LOG.exception("track failed")
+            await asyncio.sleep(_RECONNECT_SECONDS)
 
 
 async def run_turn(connection: psycopg.AsyncConnection, areas: Sequence[str]) -> int:
