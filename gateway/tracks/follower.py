@@ -31,6 +31,7 @@ class _NewBatches(Struct, frozen=True, kw_only=True):
     incarnation: str
     station: str
     numbers: str
+    has_more: bool
 
 
 class _Payload(Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ async def follow_tracks(dsn: str, areas: Sequence[str]) -> NoReturn:
             ) as connection:
                 while True:
                     if not await run_turn(connection, areas):
-                        await asyncio.sleep(_INTERVAL)
+                        await asyncio.sleep(_INTERVAL)  # each turn cuts a ride again that goes on
         except psycopg.Error as error:
             _LOG.warning("tracks not followed", error=one_line(error))
             await asyncio.sleep(_RECONNECT_SECONDS)
@@ -61,8 +62,11 @@ async def follow_tracks(dsn: str, areas: Sequence[str]) -> NoReturn:
             await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-async def run_turn(connection: psycopg.AsyncConnection, areas: Sequence[str]) -> int:
-    """Read the batches that wait; return how many nodes had any. Raises psycopg.Error; the next turn continues."""
+async def run_turn(connection: psycopg.AsyncConnection, areas: Sequence[str]) -> bool:
+    """Read the batches that wait, at most a thousand numbers of each node; return whether more wait.
+
+    Raises psycopg.Error; the next turn continues.
+    """
     waiting = await fetch_all(connection, _NewBatches, QUERIES["select_new_batches"], {"areas": list(areas)})
     for batches in waiting:
         async with connection.transaction():
@@ -71,7 +75,7 @@ async def run_turn(connection: psycopg.AsyncConnection, areas: Sequence[str]) ->
                 await _cut_tracks(connection, batches.station, span)
             key = {"node": batches.node, "incarnation": batches.incarnation, "numbers": batches.numbers}
             await connection.execute(QUERIES["record_followed"], key)
-    return len(waiting)
+    return any(batches.has_more for batches in waiting)
 
 
 async def _store_positions(tx: Transaction, batches: _NewBatches) -> _Span | None:

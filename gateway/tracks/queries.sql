@@ -3,7 +3,8 @@
 -- name: select_new_batches
 -- Per node and incarnation the numbers that the ledger has and nobody has read for positions, at most a thousand.
 SELECT f.node_id AS node, f.incarnation, f.station_id AS station,
-       (f.fresh * int8multirange(int8range(lower(f.fresh), lower(f.fresh) + 1000)))::text AS numbers
+       (f.fresh * int8multirange(int8range(lower(f.fresh), lower(f.fresh) + 1000)))::text AS numbers,
+       upper(f.fresh) > lower(f.fresh) + 1000 AS has_more
 FROM (
     SELECT l.node_id, l.incarnation, i.station_id, l.received - coalesce(d.received, '{}'::int8multirange) AS fresh
     FROM mobile_station m

@@ -45,6 +45,18 @@ async def test_a_ride_in_batches_becomes_one_track_with_passes(database, node, p
     assert fetch(database, PASSES) == passes
 
 
+async def test_a_long_backlog_is_read_a_thousand_batches_at_a_time(database, node, pipeline):
+    car, ride = enrol_vehicle(database), ride_east(1_500)
+    payloads = [build_payload(car, number + 1, ride[number : number + 1], [7.0]) for number in range(1_500)]
+    for start in range(0, 1_500, 250):
+        await pipeline.process(payloads[start : start + 250])
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        assert await run_turn(connection, ["*"])
+        assert fetch(database, TRACKS) == [("mobile-car-1", 1_000, 9_990)]
+        assert not await run_turn(connection, ["*"])
+    assert fetch(database, TRACKS) == [("mobile-car-1", 1_500, 14_990)]
+
+
 async def test_order_of_arrival_does_not_change_tracks(database, node, pipeline):
     car, ride = enrol_vehicle(database), ride_east(600)
     parts = [(seq, ride[start : start + 100]) for seq, start in enumerate(range(0, 600, 100), 1)]
