@@ -21,6 +21,7 @@ LOCAL_TIMEZONE = ZoneInfo("Europe/Amsterdam")  # whose clock people read
 
 UNIT_SYMBOLS: Mapping[str, str] = MappingProxyType({
     "ug/m3": "µg/m³", "[ppm]": "ppm", "[ppb]": "ppb", "{ticks}": "ticks", "Ohm": "ohm", "Cel": "°C", "deg": "°",
+    "{index}": "index",
 })  # fmt: skip
 ARBITRARY_UNITS = frozenset({"{ticks}", "Ohm"})  # of raw signals, which only a background gives a meaning
 _FOLDER = Path(__file__).parent

@@ -16,7 +16,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -101,6 +101,11 @@ class Verifier:
         if _key_id(name, raw[1:]).hex() != key_id:
             raise NoteError(f"the verifier key of {name} does not match its own key id")
         return cls(name=name, key_id=bytes.fromhex(key_id), public=raw[1:])
+
+    def under_name(self, name: str) -> Self:
+        """The same key under another name, whose key id differs."""
+        _check_name(name)
+        return replace(self, name=name, key_id=_key_id(name, self.public))
 
     def __str__(self) -> str:
         raw = _ALGORITHM + self.public

@@ -42,6 +42,7 @@ __all__ = [
     "UnsignedError",
     "Verifier",
     "is_guest",
+    "is_mobile",
     "split_note",
 ]
 
@@ -52,6 +53,7 @@ BOOT = r"^[!-~]{1,64}$"
 DIGEST = r"^[0-9a-f]{32}$"  # the first 16 bytes of SHA-256 in hexadecimal
 TOPIC_PREFIX = "pw/v1/"  # of the topics of nodes
 GUEST_PREFIX = "guest-"  # of the ids of guest nodes and their stations, and of no others
+MOBILE_PREFIX = "mobile-"  # of the ids of stations that move, and of no others
 
 Name = Annotated[str, Meta(pattern=NAME)]
 Incarnation = Annotated[str, Meta(pattern=INCARNATION)]
@@ -304,6 +306,11 @@ def is_guest(name: str) -> bool:
     The class is part of the id, so that it stands in every batch, key and evidence file and can never change.
     """
     return name.startswith(GUEST_PREFIX)
+
+
+def is_mobile(station: str) -> bool:
+    """Whether this is the id of a station that moves, such as a car: its readings are of no place but their own."""
+    return station.startswith(MOBILE_PREFIX)
 
 
 def live_topic(area: str) -> str:

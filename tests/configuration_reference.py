@@ -272,7 +272,7 @@ def render() -> str:
             if section.keys:
                 parts.append("\n| key | type (unit) | default | meaning |\n|---|---|---|---|\n")
             parts += [f"| `{key.name}` | {key.type} | {key.default} | {key.meaning} |\n" for key in section.keys]
-            if section.title.startswith("[detection.property"):
+            if section.title == "[detection.property.<name>]":
                 parts.append(_render_property_defaults())
     return "".join(parts)
 

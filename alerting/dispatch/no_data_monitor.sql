@@ -1,7 +1,8 @@
 -- name: select_contacts
--- A guest is switched on and off by somebody else: its silence alerts nobody, and it stands for no area.
+-- A guest is switched on and off by somebody else, and a vehicle stands still for days: their silence alerts nobody, and
+-- they stand for no area.
 SELECT station, area, latitude, longitude, last_heard FROM alerting.heard
-WHERE last_heard IS NOT NULL AND NOT starts_with(station, 'guest-')
+WHERE last_heard IS NOT NULL AND NOT starts_with(station, 'guest-') AND NOT starts_with(station, 'mobile-')
 
 -- name: select_sites
 SELECT name, area, latitude, longitude FROM alerting.facility

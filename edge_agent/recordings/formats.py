@@ -49,6 +49,8 @@ _SENSOR_COMMUNITY: Columns = {
     "humidity": ("humidity", same),
     "pressure": ("pressure", _PASCALS),
     "noise_laeq": ("sound_laeq", same),
+    "noise_la_min": ("sound_lmin", same),
+    "noise_la_max": ("sound_lmax", same),
 }
 
 

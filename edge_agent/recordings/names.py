@@ -19,6 +19,10 @@ _PROPERTY_NAMES: Mapping[str, tuple[str, ...]] = {
     "ch4": ("ch4", "methaan", "methane"),
     "co2": ("co2", "rco2", "carbondioxide", "kooldioxide"),
     "sound_laeq": ("soundlaeq", "noiselaeq", "laeq"),
+    "sound_lmin": ("soundlmin", "noiselamin", "lamin"),
+    "sound_lmax": ("soundlmax", "noiselamax", "lamax"),
+    "odour_index": ("odourindex", "geurindex"),
+    "vibration": ("vibration", "trilling"),
     "temperature": ("temperature", "temperatuur", "temperatur", "temp", "atmp"),
     "humidity": (
         "humidity",

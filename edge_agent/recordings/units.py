@@ -58,6 +58,7 @@ _PPM = {
     **_units(divided_by(1000), "ppb", "ppbv", "[ppb]"),
     **_units(times(10_000), "%", "vol%"),
 }
+_DECIBELS = _units(same, "db(a)", "dba", "db")
 UNITS: Mapping[str, Mapping[str, Conversion]] = {
     **dict.fromkeys(("pm1", "pm2_5", "pm4", "pm10"), _MASS),
     "temperature": {
@@ -90,7 +91,15 @@ UNITS: Mapping[str, Mapping[str, Conversion]] = {
     "voc_raw": _units(same, "ticks", "{ticks}", "raw"),
     "nox_raw": _units(same, "ticks", "{ticks}", "raw"),
     "voc_ohm": {**_units(same, "ohm", "ohms"), **_units(times(1000), "kohm", "kohms")},
-    "sound_laeq": _units(same, "db(a)", "dba", "db"),
+    "sound_laeq": _DECIBELS,
+    "sound_lmin": _DECIBELS,
+    "sound_lmax": _DECIBELS,
+    "odour_index": _units(same, "{index}", "index", "1"),
+    "vibration": {
+        **_units(same, "mm/s", "mms-1", "mm/sec"),
+        **_units(times(1000), "m/s", "ms-1"),
+        **_units(divided_by(1000), "um/s", "ums-1"),
+    },
 }
 _ALL = frozenset(unit for units in UNITS.values() for unit in units)
 

@@ -24,7 +24,9 @@ from edge_agent.sensor_models import CODES_OF_NO_VALUE, UNNAMED, SensorModel, fi
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[-+.]?[A-Za-z0-9_][\w.+-]*|:\s*(?=[,}\]])', re.ASCII)
 _JSON_TOKEN = re.compile(r"true|false|null|-?(0|[1-9]\d{0,300})(\.\d+)?([eE][-+]?\d{1,2})?", re.ASCII)
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_AIRROHR_NAME = re.compile(r"(?:([A-Za-z0-9]+)_)?(P[0124]|temperature|humidity|pressure|co2_ppm|noise_LAeq)")
+_AIRROHR_NAME = re.compile(
+    r"(?:([A-Za-z0-9]+)_)?(P[0124]|temperature|humidity|pressure|co2_ppm|noise_LA(?:eq|_min|_max))"
+)
 AIRROHR_QUANTITIES = {
     "P0": ("pm1", same),
     "P1": ("pm10", same),
@@ -35,6 +37,8 @@ AIRROHR_QUANTITIES = {
     "pressure": ("pressure", divided_by(100)),
     "co2_ppm": ("co2", same),
     "noise_LAeq": ("sound_laeq", same),
+    "noise_LA_min": ("sound_lmin", same),
+    "noise_LA_max": ("sound_lmax", same),
 }
 _HPM_QUANTITIES = {"P1": "pm2_5", "P2": "pm10"}  # the firmware names these two the other way round than all others
 QUANTITIES = tuple(UNNAMED.measurements)

@@ -19,6 +19,7 @@ from edge_agent import clock
 from edge_agent.configuration import ConfigurationError
 from edge_agent.sensors.sensor import Reading, historical_reading, reading_at
 from edge_agent.sensors.simulated_air import LEVELS, SimulatedAir, SimulatedFault, SimulatedPlume, SimulatedWind
+from edge_agent.sensors.simulated_route import SimulatedPlace, interpolate_place
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", tag="simulated"):
@@ -34,6 +35,7 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
     plume             peaks
     wind              the wind, in the order of time; without it: its typical level
     fault             times at which the sensor is broken
+    place             places of a moving node, in the order of time; after the last one it begins again
     """
 
     properties: Annotated[tuple[str, ...], Meta(min_length=1)] = ("pm1", "pm2_5", "pm4", "pm10", "humidity")
@@ -46,6 +48,7 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
     plume: list[SimulatedPlume] = []
     wind: list[SimulatedWind] = []
     fault: list[SimulatedFault] = []
+    place: list[SimulatedPlace] = []
 
     def __post_init__(self) -> None:
         names = [("properties", p) for p in self.properties]
@@ -57,6 +60,9 @@ class SimulatedSettings(Struct, frozen=True, kw_only=True, tag_field="driver", t
         times = [wind.start_seconds for wind in self.wind]
         if any(later <= earlier for earlier, later in pairwise(times)):
             raise ValueError("wind: give the entries in the order of `start_seconds`, each time once")
+        times = [place.start_seconds for place in self.place]
+        if any(later <= earlier for earlier, later in pairwise(times)):
+            raise ValueError("place: give the entries in the order of `start_seconds`, each time once")
 
     def create_sensor(self) -> "SimulatedSensor":
         """The sensor; its truth file is written at once."""
@@ -92,8 +98,13 @@ class SimulatedSensor:
             if not self._follows_clock and simulated_time * 1000 >= moment.wall:
                 self._follows_clock, started = True, moment.mono / 1000 - tick * interval
             values = self._air.simulate(simulated_time - self._start, simulated_time)
-            stamp = round(simulated_time * 1000)
-            yield reading_at(moment, values) if self._follows_clock else historical_reading(moment, stamp, values)
+            reading = (
+                reading_at(moment, values)
+                if self._follows_clock
+                else historical_reading(moment, round(simulated_time * 1000), values)
+            )
+            position = interpolate_place(self._settings.place, simulated_time - self._start)
+            yield reading if position is None else msgspec.structs.replace(reading, position=position)
             tick += 1
             if self._follows_clock:  # a stall leaves a gap, as with a real sensor, and not a burst with one time
                 tick = max(tick, math.ceil((clock.now().mono / 1000 - started) / interval))

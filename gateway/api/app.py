@@ -44,7 +44,7 @@ from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
 from gateway.api.luchtmeetnet import routes as luchtmeetnet
 from gateway.api.map_service import routes as map_service
-from gateway.api.operator import enrolment, fits, registration, work
+from gateway.api.operator import enrolment, fits, guest_enrolment, registration, work
 from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
 from gateway.api.pages import first_screen
@@ -69,6 +69,7 @@ from gateway.api.routes import (
     proofs,
     security_txt,
     statements,
+    tracks,
 )
 from gateway.api.routes import (
     assessment as assessment_routes,
@@ -77,6 +78,7 @@ from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.sensor_community import routes as sensor_community
 from gateway.api.sensorthings import routes as sensorthings
+from gateway.api.sensorthings.observation_publisher import ObservationPublisher
 from gateway.api.settings import ApiSettings
 from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
@@ -112,7 +114,9 @@ def create_app(
     database = Database(dsn)
     map_sources = MapSources(settings.base_map, load_bases(settings.base_map.folder))
     latest_values = LatestValues(database, map_sources.bases)
-    hub = Hub(settings, latest_values)
+    root = f"{settings.public_url.rstrip('/')}/sta/v1.1"
+    publisher = ObservationPublisher(dsn, root, latest_values) if settings.mqtt_endpoints else None
+    hub = Hub(settings, latest_values, publisher)
     tile_cache = TileCache(settings.base_map)
 
     @asynccontextmanager
@@ -123,6 +127,8 @@ def create_app(
                 asyncio.create_task(hub.listen(broker, client_id, latest_values.fetch_commit)),
                 asyncio.create_task(hub.maintain_viewers()),
             ]
+            if publisher is not None:
+                tasks.append(asyncio.create_task(publisher.run()))
             try:
                 yield
             finally:
@@ -168,11 +174,12 @@ def create_app(
     operator_service.install(app, dsn, operator_tools)
     api_modules = (
         index, places, observations, assessment_routes, context, playback, events, statements, plumes, first_screen,
-        alerts, live, detection, proofs, inspector, direction_routes, plume_routes, operator_routes, guests,
+        alerts, live, detection, proofs, inspector, tracks, direction_routes, plume_routes, operator_routes, guests,
     )  # fmt: skip
     for route_module in api_modules:
         app.include_router(route_module.router, prefix="/api/v1")
-    for operator_router in (enrolment.api_router, work.api_router, fits.api_router, registration.api_router):
+    operator_modules = (enrolment, work, fits, registration, guest_enrolment)
+    for operator_router in (module.api_router for module in operator_modules):
         app.include_router(operator_router, prefix="/api/v1")
     app.state.static_files = static_files.load_files()
     routers = (

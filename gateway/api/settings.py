@@ -84,6 +84,8 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     contact                  address of a page with contact details
     email                    e-mail address for visitors
     complaint_url            address of the authority's own form for complaints; empty: pages name the authority only
+    mqtt_endpoints           public addresses of the broker, at which new SensorThings Observations are published, such
+                             as mqtt://data.example.org:1883; empty: none are
     base_map                 base map
     access                   limits, and how staff sign in
     security_txt             contact for reports of vulnerabilities
@@ -112,6 +114,9 @@ class ApiSettings(Struct, frozen=True, kw_only=True):
     contact: str = "https://example.org/piekwacht"
     email: str = "piekwacht@example.org"
     complaint_url: Annotated[str, Meta(pattern=r"^$|^https?://[^ ]+$")] = ""
+    mqtt_endpoints: Annotated[
+        list[Annotated[str, Meta(pattern=r"^(mqtts?|wss?)://[^ /]+[^ ]*$")]], Meta(max_length=8)
+    ] = field(default_factory=list)
     base_map: BaseMapSettings = BaseMapSettings()
     access: AccessSettings = AccessSettings()
     security_txt: SecurityTxtSettings | None = None

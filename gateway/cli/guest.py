@@ -83,7 +83,7 @@ def _add(args: argparse.Namespace) -> None:
         poll_url=args.poll,
     )
     with connect(config.database.dsn) as connection, connection.transaction():
-        token = guests.add_guest(connection, local_actor(getpass.getuser()), order, notary)
+        token = guests.add_guest(connection, local_actor(getpass.getuser()), order, notary.verifier)
     _print_token(args.node, token, config.api.public_url)
 
 

@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hours of readings from before the demo, 0 to 96 (48)",
     )
     parser.add_argument("--seed", type=int, default=20, help="the same number gives the same world (20)")
+    parser.add_argument("--mobile", action="store_true", help="add a car and a drone that measure on their way")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="let the nodes replay a recording")
     parser.add_argument("--data-dir", type=Path, help="keep all data in this folder instead of a temporary one")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="stop then, and print the result as JSON")
@@ -40,5 +41,6 @@ def run(args: argparse.Namespace) -> int:
         duration=args.duration,
         history_hours=args.history,
         seed=args.seed,
+        mobile=args.mobile,
     )
     return demo.run(options)

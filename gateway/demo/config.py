@@ -22,7 +22,8 @@ def enrol_nodes(dsn: str, nodes: Sequence[DemoNode], since: datetime | None = No
         site_file.SiteFile(
             area=site.area,
             site=site.site,
-            station=[node.station for node in nodes],
+            station=[node.station for node in nodes if isinstance(node.station, site_file.StationTable)],
+            mobile=[node.station for node in nodes if isinstance(node.station, site_file.MobileTable)],
             node=[
                 site_file.NodeTable(id=n.id, station=n.station.id, key=str(n.key.verifier), since=since) for n in nodes
             ],

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge_agent.wire import Signer, Verifier
+from edge_agent.wire import MOBILE_PREFIX, Signer, Verifier
 from gateway.demo.stations import DemoStation
 from gateway.demo.world import PROPERTIES, StationWorld
-from gateway.enrolment.site_file import StationTable
+from gateway.enrolment.site_file import MobileTable, StationTable
 from gateway.mqtt.settings import BrokerSettings
 from gateway.system.child_process import Child
 
@@ -21,7 +21,7 @@ class DemoNode:
     """One node: its identity, its place, and where it keeps its things."""
 
     id: str
-    station: StationTable
+    station: StationTable | MobileTable
     key: Signer
     folder: Path
 
@@ -45,6 +45,18 @@ def create_nodes(stations: Sequence[DemoStation], folder: Path) -> list[DemoNode
         node_folder.mkdir(parents=True, exist_ok=True)
         key = load_or_create_key(node_folder / "node.key", id_)
         nodes.append(DemoNode(id=id_, station=station.table, key=key, folder=node_folder))
+    return nodes
+
+
+def create_mobile_nodes(tables: Sequence[MobileTable], folder: Path) -> list[DemoNode]:
+    """Give each station that moves a node, as `create_nodes` does."""
+    nodes = []
+    for table in tables:
+        id_ = table.id.removeprefix(MOBILE_PREFIX)
+        node_folder = folder / id_
+        node_folder.mkdir(parents=True, exist_ok=True)
+        key = load_or_create_key(node_folder / "node.key", id_)
+        nodes.append(DemoNode(id=id_, station=table, key=key, folder=node_folder))
     return nodes
 
 
@@ -123,6 +135,14 @@ def _describe_simulated_sensor(world: StationWorld, seed: int, start: str, speed
             f"start_seconds = {plume.start_seconds:g}",
             f"duration_seconds = {plume.duration_seconds:g}",
             f"excess = {{ {', '.join(f'{name} = {excess:.1f}' for name, excess in plume.excess.items())} }}",
+        ]
+    for place in world.places:
+        lines += [
+            "[[sensor.place]]",
+            f"start_seconds = {place.start_seconds:g}",
+            f"latitude = {place.latitude:.6f}",
+            f"longitude = {place.longitude:.6f}",
+            f"altitude = {place.altitude:g}",
         ]
     return "\n".join(lines) + "\n"
 

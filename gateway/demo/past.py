@@ -11,6 +11,7 @@ import msgspec
 from gateway.demo.nodes import DemoNode
 from gateway.demo.past_plan import PastFiles, plan_past
 from gateway.demo.reconciliation import PastLogs
+from gateway.enrolment.site_file import StationTable
 from gateway.errors import StartError
 from gateway.system.child_process import Child
 
@@ -26,7 +27,7 @@ class Past:
         if hours > 0 and is_new and not self._files.plan.exists():
             end = datetime.now(UTC).replace(microsecond=0)
             start = end.replace(minute=0, second=0) - timedelta(hours=hours)
-            plan = plan_past(start, end, seed=seed, nodes=[(node.id, node.station) for node in nodes])
+            plan = plan_past(start, end, seed=seed, nodes=_list_fixed(nodes))
             self._files.plan.write_bytes(msgspec.json.encode(plan))
 
     def start(self, stack: ExitStack) -> None:
@@ -58,3 +59,8 @@ class Past:
         if plan is None:
             return None
         return PastLogs(files={name: self._files.readings_log(name) for name, _ in plan.nodes}, end=plan.end)
+
+
+def _list_fixed(nodes: Sequence[DemoNode]) -> list[tuple[str, StationTable]]:
+    """The nodes at a fixed station: only these have a past."""
+    return [(node.id, node.station) for node in nodes if isinstance(node.station, StationTable)]

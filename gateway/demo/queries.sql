@@ -39,7 +39,7 @@ SELECT s.id AS station, s.name, max(n.observed_at) AS observed_at,
        max(n.value) FILTER (WHERE d.property_id = 'pm10') AS pm10,
        max(n.value) FILTER (WHERE d.property_id = 'voc_raw') AS voc_raw
 FROM station s
-JOIN datastream d ON d.station_id = s.id AND d.property_id IN ('pm2_5', 'pm10', 'voc_raw', 'ch4')
+JOIN datastream d ON d.station_id = s.id AND d.property_id IN ('pm2_5', 'pm10', 'voc_raw', 'ch4') AND NOT starts_with(s.id, 'mobile-')
 CROSS JOIN LATERAL (
     SELECT o.observed_at, o.value FROM observation o
     WHERE o.datastream_id = d.id AND valid_value(o.value, o.flags) IS NOT NULL

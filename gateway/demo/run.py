@@ -23,9 +23,11 @@ from alerting.subscriptions.push_message import create_vapid_key
 from gateway.demo import config, live_world, nodes, public_log, reconciliation, stations, terminal
 from gateway.demo.inspector_login import InspectorLogin, create_login
 from gateway.demo.mailbox_page import MailboxPage
+from gateway.demo.mobile_world import plan_mobile_worlds
 from gateway.demo.past import Past
 from gateway.demo.receivers import Mailbox, ReceivedNotification, Webhook
 from gateway.demo.state import DemoState, load_state
+from gateway.demo.world import StationWorld
 from gateway.errors import StartError
 from gateway.store.migrate import migrate
 from gateway.system.child_process import Child, is_port_open
@@ -48,6 +50,7 @@ class Options:
     duration: float | None = None
     history_hours: float = 48.0
     seed: int = 20
+    mobile: bool = False
 
     @property
     def live(self) -> bool:
@@ -108,6 +111,8 @@ class Demo:
         hours = self._options.history_hours if self._options.live else 0.0
         self._past = Past(self._folder, self._nodes, hours=hours, seed=self._options.seed)
         self._past.start(self._stack)
+        mobile_worlds = plan_mobile_worlds() if self._options.mobile else []
+        mobile_nodes = nodes.create_mobile_nodes([table for table, _ in mobile_worlds], self._folder / "nodes")
         self._print("starting broker and database ...")
         broker = self._stack.enter_context(Broker(self._folder))
         postgres = self._stack.enter_context(Postgres(self._folder))
@@ -117,7 +122,9 @@ class Demo:
         self.mailbox_url = self._stack.enter_context(MailboxPage(lambda: list(self._received))).url
         webhook = self._stack.enter_context(Webhook(self._received.append))
         signer = nodes.load_or_create_key(self._folder / "gateway.key", "gateway.ijmond")
-        nodes.write_agent_settings(self._nodes, self._describe_sensors(demo_stations), broker.settings, signer.verifier)
+        sensors = self._describe_sensors(demo_stations, [world for _, world in mobile_worlds])
+        self._nodes = [*self._nodes, *mobile_nodes]
+        nodes.write_agent_settings(self._nodes, sensors, broker.settings, signer.verifier)
         before_now = timedelta(hours=hours) if self._options.live else nodes.HEAD_START
         first_reading = datetime.now(UTC) - before_now - timedelta(hours=2)  # no reading is earlier
         config.enrol_nodes(self.dsn, self._nodes, since=first_reading)
@@ -147,13 +154,16 @@ class Demo:
             self._print(line)
         self._started_at = time.monotonic()
 
-    def _describe_sensors(self, demo_stations: Sequence[stations.DemoStation]) -> list[str]:
-        speed = self._options.speed
+    def _describe_sensors(
+        self, demo_stations: Sequence[stations.DemoStation], mobile_worlds: Sequence[StationWorld]
+    ) -> list[str]:
+        speed, seed = self._options.speed, self._options.seed
+        moving = nodes.describe_simulated_sensors(mobile_worlds, seed=seed + len(demo_stations), speed=speed)
         if self._options.replay is not None:
-            return nodes.describe_replay_sensors(demo_stations, self._options.replay, speed)
-        tables, seed = [station.table for station in demo_stations], self._options.seed
+            return nodes.describe_replay_sensors(demo_stations, self._options.replay, speed) + moving
+        tables = [station.table for station in demo_stations]
         worlds = live_world.plan_live_world(tables, stations.read_site(), seed)
-        return nodes.describe_simulated_sensors(worlds, seed=seed, speed=speed)
+        return nodes.describe_simulated_sensors(worlds, seed=seed, speed=speed) + moving
 
     def watch(self) -> None:
         """Show the state until a signal or `duration`; restart a gateway or a node that ended."""
@@ -251,6 +261,8 @@ class Demo:
             f"API: {self.address}/api/v1/stations",
             f"metrics: {self.address}/metrics",
         ]
+        if self._options.mobile:
+            lines.insert(1, f"rides of the car and the drone: {self.address}/tracks")
         if self.login is not None:
             login = self.login
             lines += [

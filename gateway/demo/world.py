@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from edge_agent.sensors.simulated_air import SimulatedFault, SimulatedPlume, SimulatedWind, interpolate_wind
+from edge_agent.sensors.simulated_route import SimulatedPlace
 from gateway.enrolment.site_file import SiteTable, StationTable
 from gateway.model.geodesy import bearing_and_distance
 
@@ -45,11 +46,12 @@ class Emission:
 
 @dataclass(frozen=True, kw_only=True)
 class StationWorld:
-    """Plumes, wind and faults at one station, in seconds since the world's beginning."""
+    """Plumes, wind and faults at one station, in seconds since the world's beginning; `places`: if it moves."""
 
     plumes: Sequence[SimulatedPlume] = ()
     winds: Sequence[SimulatedWind] = ()
     faults: Sequence[SimulatedFault] = field(default=())
+    places: Sequence[SimulatedPlace] = ()
 
 
 def plume_excess(pm2_5: float) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 from edge_agent.wire import UNDATED_FLAGS
 from gateway.detection.detector import Detector, DetectorState
 from gateway.model.event import Event
+from gateway.model.mobile import mask_fixed
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
 from gateway.quality.flagger import Flagger, QualityStates
@@ -91,9 +92,10 @@ class Analyzer:
     def analyze(
         self, state: AnalyzerState, rows: ObservationBatch
     ) -> tuple[AnalyzerState, ObservationBatch, list[Event]]:
-        """Flag and detect. Rows with a suspect time are returned and not used for detection."""
+        """Flag and detect. Rows with a suspect time, and those of moving stations, are not used for detection."""
         quality, rows = self.flagger.flag(state.quality, rows, state.registry)
-        trusted = rows[(rows.flags & int(UNDATED_FLAGS)) == 0]
+        is_used = ((rows.flags & int(UNDATED_FLAGS)) == 0) & mask_fixed(state.registry)[rows.datastream]
+        trusted = rows[is_used]
         detection, events = self.detector.detect(state.detection, trusted, state.registry)
         return replace(state, quality=quality, detection=detection), rows, events
 

@@ -1,4 +1,7 @@
-"""Groups of neighbours: the datastreams of one property in one area; large areas are split into near ones."""
+"""Groups of neighbours: the datastreams of one property in one area; large areas are split into near ones.
+
+The groups of a station that moves have no other members, so that it is no neighbour and no twin.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_agent.wire import is_guest
+from edge_agent.wire import is_guest, is_mobile
 from gateway.detection.records import Topology
 from gateway.model.geodesy import METRES_PER_DEGREE, offset_metres
 from gateway.model.registry import ObservedProperty, Registry, Station, cache_per_registry
@@ -60,9 +63,11 @@ class NeighbourGroups:
 @cache_per_registry
 def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
     """Build the groups of a registry."""
-    slots_by_place: dict[tuple[str, str], list[int]] = defaultdict(list)
+    slots_by_place: dict[tuple[str, str, str], list[int]] = defaultdict(list)
     for datastream in registry.datastreams:
-        slots_by_place[registry.stations[datastream.station].area, datastream.observed_property].append(datastream.slot)
+        moving = datastream.station if is_mobile(datastream.station) else ""
+        area = registry.stations[datastream.station].area
+        slots_by_place[area, datastream.observed_property, moving].append(datastream.slot)
     positions = np.array([_position(registry, datastream.station) for datastream in registry.datastreams]).reshape(
         -1, 2
     )
@@ -74,8 +79,8 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
     ]
     offsets = np.cumsum([0, *(len(members) for _, members in groups)])
     guest_counts = np.array([np.count_nonzero(guests[members]) for _, members in groups], np.int64)
-    areas = tuple(dict.fromkeys(area for (area, _), _ in groups))
-    properties = tuple(dict.fromkeys(name for (_, name), _ in groups))
+    areas = tuple(dict.fromkeys(area for (area, _, _), _ in groups))
+    properties = tuple(dict.fromkeys(name for (_, name, _), _ in groups))
     area_number = {area: number for number, area in enumerate(areas)}
     property_number = {name: number for number, name in enumerate(properties)}
     east, north = _positions_in_metres(registry)
@@ -87,8 +92,8 @@ def build_neighbour_groups(registry: Registry) -> NeighbourGroups:
         members=np.concatenate([members for _, members in groups] or [np.zeros(0, np.int64)]).astype(np.int32),
         offsets=offsets,
         properties=tuple(registry.properties[name] for name in properties),
-        property_of=np.array([property_number[name] for (_, name), _ in groups], np.int32),
-        area_of=np.array([area_number[area] for (area, _), _ in groups], np.int32),
+        property_of=np.array([property_number[name] for (_, name, _), _ in groups], np.int32),
+        area_of=np.array([area_number[area] for (area, _, _), _ in groups], np.int32),
         areas=areas,
         twin_of=_find_twins(registry, list(slots_by_place.values()), positions),
         own_ends=offsets[1:] - guest_counts,

@@ -9,6 +9,8 @@ from gateway.api.pages.formats import Formats
 from gateway.dossier.contents import Chapter, Contents, MinuteMean
 from gateway.dossier.request import EventRequest
 from gateway.dossier.summary import measure_completeness
+from gateway.model.averaging import AveragingRule, average_weighted
+from gateway.model.properties import average_of
 from gateway.model.texts import texts_of
 
 _MAX_ROWS = 150  # of the table of values; a longer period is shown by quarters of an hour
@@ -57,7 +59,7 @@ def build_value_table(contents: Contents, chapter: Chapter, formats: Formats) ->
 
 def _build_row(contents: Contents, chapter: Chapter, minutes: Sequence[MinuteMean], formats: Formats) -> ValueRow:
     """One line; the mean of several minutes is that of their valid readings."""
-    texts = texts_of("dossier", formats.language)
+    texts, rule = texts_of("dossier", formats.language), average_of(chapter.observed_property.id)
     completeness = measure_completeness(minutes)
     start, end = minutes[0].start, minutes[-1].end
     is_event = any(
@@ -70,9 +72,9 @@ def _build_row(contents: Contents, chapter: Chapter, minutes: Sequence[MinuteMea
         readings=completeness.readings,
         expected=completeness.expected,
         valid=completeness.valid,
-        mean=_weighted_mean([(minute.mean, minute.valid_count) for minute in minutes]),
+        mean=_weighted_mean([(minute.mean, minute.valid_count) for minute in minutes], rule),
         max=max(highest, default=None),
-        corrected=_weighted_mean([(minute.corrected, minute.valid_count) for minute in minutes]),
+        corrected=_weighted_mean([(minute.corrected, minute.valid_count) for minute in minutes], rule),
         remarks=remarks or ("" if completeness.valid else texts["no_value" if completeness.readings else "legend_gap"]),
         is_event=is_event,
     )
@@ -95,7 +97,7 @@ def _fill_minutes(minutes: Sequence[MinuteMean]) -> Iterator[MinuteMean]:
         previous = minute
 
 
-def _weighted_mean(means: Sequence[tuple[float | None, int]]) -> float | None:
+def _weighted_mean(means: Sequence[tuple[float | None, int]], rule: AveragingRule) -> float | None:
     """The mean of means, weighted by their valid readings; None if any that has readings is missing."""
     if len(means) == 1:
         return means[0][0]
@@ -103,4 +105,4 @@ def _weighted_mean(means: Sequence[tuple[float | None, int]]) -> float | None:
     total = sum(count for _, count in counted)
     if not total or any(mean is None for mean, _ in counted):
         return None
-    return sum(mean * count for mean, count in counted if mean is not None) / total
+    return average_weighted([(mean, count) for mean, count in counted if mean is not None], rule)

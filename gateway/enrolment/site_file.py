@@ -11,8 +11,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from edge_agent.configuration import ConfigurationError, load_toml
-from edge_agent.wire import Name, NoteError, Verifier
+from edge_agent.wire import MOBILE_PREFIX, Name, NoteError, Verifier
 from gateway.model.legal_day import LEGAL_TIME_ZONE, TimeZoneError, check_time_zone
+from gateway.model.mobile_station import MobileStation, Vehicle
 from gateway.model.registry import Area, Node, Site, Station
 from gateway.store import stations
 from gateway.store.connection import connect
@@ -72,11 +73,28 @@ class StationTable(Struct, frozen=True, kw_only=True):
     longitude: Longitude
 
 
+class MobileTable(Struct, frozen=True, kw_only=True):
+    """`[[mobile]]`: a station that moves; its readings have their own places.
+
+    id       short name, used in addresses; begins with `mobile-`
+    name     name on pages
+    vehicle  car, bicycle, boat or drone
+    exhaust  whether its own engine can be measured: readings at a standstill then count in no cell
+    private  whether it is of a resident: where its rides begin and end is shown to inspectors alone
+    """
+
+    id: Annotated[str, Meta(pattern=f"^{MOBILE_PREFIX}[a-z0-9-]{{1,55}}$")]
+    name: str
+    vehicle: Vehicle
+    exhaust: bool = False
+    private: bool = False
+
+
 class NodeTable(Struct, frozen=True, kw_only=True):
     """`[[node]]`: a node at a station.
 
     id       short name, as in its agent.toml
-    station  id of a station in this file
+    station  id of a station in this file, fixed or mobile
     key      verifier key of the node: `<name>+<key id>+<base64>`
     since    when a new node began to measure at the station, with a time zone; default: when it is enrolled
     """
@@ -93,13 +111,14 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     area: AreaTable
     site: list[SiteTable] = []
     station: list[StationTable] = []
+    mobile: list[MobileTable] = []
     node: list[NodeTable] = []
 
 
 def read_site_file(path: Path) -> SiteFile:
     """Read and check the file. Raises ConfigurationError."""
     contents = load_toml(path, SiteFile)
-    station_ids = {station.id for station in contents.station}
+    station_ids = {station.id for station in contents.station} | {mobile.id for mobile in contents.mobile}
     for node in contents.node:
         if node.station not in station_ids:
             raise ConfigurationError(
@@ -133,6 +152,16 @@ def apply_site_file(contents: SiteFile, dsn: str, *, folder: Path) -> None:
                 id=station.id, area=area.id, name=station.name, latitude=station.latitude, longitude=station.longitude
             )
             stations.put_station(connection, registry_station)
+        for mobile in contents.mobile:
+            mobile_station = MobileStation(
+                id=mobile.id,
+                area=area.id,
+                name=mobile.name,
+                vehicle=mobile.vehicle,
+                has_exhaust=mobile.exhaust,
+                is_private=mobile.private,
+            )
+            stations.put_mobile_station(connection, mobile_station)
         for node, since in nodes:
             stations.put_node(connection, node, since=since)
 

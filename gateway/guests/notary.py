@@ -136,6 +136,7 @@ class GuestNotary:
         """`select_for_quarantine` limits what strangers can store there, as for payloads of nodes."""
         self._store, self._notary, self._select = store, notary, select_for_quarantine
         self._keys_due = 0.0  # monotonic clock
+        self._is_recorded = False
 
     async def run_turn(self, process: Callable[[Sequence[Payload]], Awaitable[T]]) -> T | None:
         """Store the readings of at most MESSAGES_PER_TURN messages; return what `process` returns, None without any.
@@ -156,6 +157,9 @@ class GuestNotary:
     async def _load_messages(self) -> list[WaitingMessage]:
         values = {"areas": list(self._store.areas), "limit": MESSAGES_PER_TURN}
         async with self._store.transaction() as tx:
+            if not self._is_recorded:
+                await tx.execute(QUERIES["record_notary"], {"key": str(self._notary.verifier)})
+                self._is_recorded = True
             if time.monotonic() >= self._keys_due:
                 self._keys_due = time.monotonic() + _KEYS_INTERVAL
                 await tx.execute(QUERIES["delete_expired_keys"])

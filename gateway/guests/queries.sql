@@ -57,6 +57,11 @@ DELETE FROM guest_message WHERE id = ANY(%(ids)s)
 -- Keys by which repetitions are known, a minute after they expired.
 DELETE FROM guest_seen WHERE repeat_until < now() - interval '1 minute'
 
+-- name: record_notary
+-- The API enrols guests with this key.
+INSERT INTO notary AS n (verifier_key) VALUES (%(key)s)
+ON CONFLICT (only_row) DO UPDATE SET verifier_key = excluded.verifier_key WHERE n.verifier_key <> excluded.verifier_key
+
 -- name: has_inbox
 SELECT to_regclass('guest_message') IS NOT NULL
 

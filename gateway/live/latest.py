@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.live.message import MINUTE_MS, LiveObservation, RecentReadings
+from gateway.model.mobile import mask_fixed
 from gateway.model.observation import IntArray, ObservationBatch
 from gateway.model.registry import Datastream, Registry
 from gateway.model.timestamps import from_ms
@@ -14,9 +15,10 @@ def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObserv
     """Return the newest valid live value of each datastream, with the readings from a minute before it on.
 
     A datastream without a valid value in this commit is there without a value, with the flags of its newest reading.
-    Readings whose time is not believed are left out.
+    Readings whose time is not believed, and those of moving stations, are left out.
     """
-    order = _order_by_datastream_and_time(rows, np.flatnonzero(~rows.late & ((rows.flags & UNDATED_MASK) == 0)))
+    is_shown = ~rows.late & ((rows.flags & UNDATED_MASK) == 0) & mask_fixed(registry)[rows.datastream]
+    order = _order_by_datastream_and_time(rows, np.flatnonzero(is_shown))
     if not len(order):
         return []
     datastream, observed_at = rows.datastream[order], rows.observed_at[order]

@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from edge_agent.configuration import load_toml
 from edge_agent.sensor_models import INSTRUMENT_PROPERTIES, InstrumentProperty
+from gateway.model.averaging import AveragingRule
 
 
 class LocalizedName(Struct, frozen=True, kw_only=True):
@@ -40,6 +41,7 @@ class PropertyRow(Struct, frozen=True, kw_only=True):
     severity: tuple[float, float, float, float] | None = None
     colour_steps: tuple[float, float, float, float, float] | None = None
     direction: Literal[1, -1] = 1
+    averaging: AveragingRule = AveragingRule.ARITHMETIC
     shown: bool = False
     detection: dict[str, Any] | None = None  # fields of detection's PeakSettings, which reads it strictly
 
@@ -64,6 +66,7 @@ def _instrument_row(quantity: PropertyRow, instrument: InstrumentProperty) -> Pr
         upper=quantity.upper,
         max_rise=quantity.max_rise,
         still_noise=quantity.still_noise,
+        averaging=quantity.averaging,
     )
 
 
@@ -79,3 +82,9 @@ _ORDER = {id_: position for position, id_ in enumerate(PROPERTIES)}
 def order_of_property(id_: str) -> int:
     """Return the position of a property in the registry; one that it lacks comes last."""
     return _ORDER.get(id_, len(_ORDER))
+
+
+def average_of(id_: str) -> AveragingRule:
+    """Return the averaging rule of a property; arithmetic for one that is not in the shipped registry."""
+    row = PROPERTIES.get(id_)
+    return AveragingRule.ARITHMETIC if row is None else row.averaging

@@ -1,6 +1,6 @@
 """Guests: operators enrol sensors of others, give them a new token, and revoke them. Each act is in the audit log.
 
-The token is returned once and stored hashed. `piekwacht guest` calls this.
+The token is returned once and stored hashed. `piekwacht guest`, the operator pages and the API call this.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,9 @@ from msgspec import Struct, ValidationError, convert
 from psycopg.rows import class_row, scalar_row
 
 from edge_agent.configuration import ConfigurationError
-from edge_agent.wire import GUEST_PREFIX, Name, Signer, generate_incarnation, is_guest
+from edge_agent.wire import GUEST_PREFIX, Name, Verifier, generate_incarnation, is_guest
 from gateway.adapters.formats import FORMATS, MAPPED_FORMATS
 from gateway.adapters.mapping import parse_mapping
-from gateway.guests.batch import for_guest
 from gateway.guests.guest import generate_token, hash_token
 from gateway.guests.publications import find_filter_problem
 from gateway.model.registry import Node, Station
@@ -74,8 +73,11 @@ class GuestListing(Struct, frozen=True, kw_only=True):
     quarantined: int
 
 
-def add_guest(connection: psycopg.Connection, actor: Actor, order: GuestOrder, notary: Signer) -> str:
-    """Enrol a guest and return its token. Raises OperatorError. Runs in the transaction of the caller."""
+def add_guest(connection: psycopg.Connection, actor: Actor, order: GuestOrder, notary: Verifier | None = None) -> str:
+    """Enrol a guest and return its token. Raises OperatorError. Runs in the transaction of the caller.
+
+    `notary`: the public key by which its batches are verified; None: as the gateway wrote it into the database.
+    """
     _check(order)
     actor.require_area(order.area)
     if _select(connection, "select_area_of_node", {"node": order.node}) is not None:
@@ -89,7 +91,7 @@ def add_guest(connection: psycopg.Connection, actor: Actor, order: GuestOrder, n
         latitude=order.latitude,
         longitude=order.longitude,
     )
-    key = for_guest(notary, order.node).verifier
+    key = (notary or _load_notary(connection)).under_name(order.node)
     stations.put_guest_node(connection, Node(id=order.node, area=order.area, station=order.node, key=key), station)
     token = generate_token()
     values = {
@@ -135,6 +137,17 @@ def list_guests(connection: psycopg.Connection, actor: Actor) -> Sequence[GuestL
     """Return the guests of the actor's areas by id."""
     cursor = connection.cursor(row_factory=class_row(GuestListing))
     return cursor.execute(QUERIES["list_guests"], {"areas": actor.area_filter}).fetchall()
+
+
+def _load_notary(connection: psycopg.Connection) -> Verifier:
+    text = _select(connection, "select_notary", {})
+    if not isinstance(text, str):
+        raise OperatorError(
+            RefusalKind.UNAVAILABLE,
+            "other",
+            reason="no gateway with [ingest] notary_key_file has run yet: set it first",
+        )
+    return Verifier.parse(text)
 
 
 def _require_guest(connection: psycopg.Connection, actor: Actor, node: str) -> str:

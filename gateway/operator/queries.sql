@@ -168,6 +168,9 @@ FROM sensor_change WHERE node_id = %(node)s ORDER BY changed_at DESC, id DESC LI
 -- name: select_area
 SELECT id FROM area WHERE id = %(area)s
 
+-- name: select_notary
+SELECT verifier_key FROM notary
+
 -- name: insert_guest
 INSERT INTO guest (node_id, format, mapping, sender, token_sha256, topic, poll_url, owner, consent_on, consent_text, incarnation)
 VALUES (%(node)s, %(format)s, %(mapping)s, %(sender)s, %(token)s, %(topic)s, %(poll_url)s, %(owner)s, %(consent_on)s,

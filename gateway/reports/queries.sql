@@ -16,7 +16,8 @@ WHERE e.plume_id = ANY(%(plumes)s::text[]) GROUP BY e.plume_id, d.detail ORDER B
 -- Which node stood at which station of the area, if that overlaps the period or ended before it.
 SELECT i.node_id AS node, i.station_id AS station, i.since, i.until
 FROM installation i JOIN station s ON s.id = i.station_id
-WHERE s.area_id = %(area)s ORDER BY i.since, i.node_id COLLATE "C"
+WHERE s.area_id = %(area)s AND NOT starts_with(i.station_id, 'mobile-')
+ORDER BY i.since, i.node_id COLLATE "C"
 
 -- name: select_report_detectors
 -- The detectors whose events began in the period, with the number of events of each.

@@ -27,6 +27,7 @@ from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store
 from gateway.system.gc_tuning import freeze_gc, pause_gc
 from gateway.system.lean_imports import hide_modules
+from gateway.tracks.follower import follow_tracks
 
 
 async def run(settings: Settings) -> None:
@@ -74,6 +75,7 @@ async def _ingest_areas(
         async with (
             run_logs(settings.public_log, settings.database.dsn, ingest.areas, connection_name),
             _receive_guests(settings, ingest, store) as (notary, publications),
+            _follow_tracks(settings, store),
         ):
             consumer = IngestConsumer(
                 ingest, broker, pipeline, notary=notary, publications=publications, wait_for_broker=wait_for_broker
@@ -106,6 +108,17 @@ async def _receive_guests(
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _follow_tracks(settings: Settings, store: Store) -> AsyncIterator[None]:
+    """Follow the mobile stations of these areas while the block runs."""
+    following = asyncio.create_task(follow_tracks(settings.database.dsn, store.areas), name="follow tracks")
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 def _favour_throughput() -> None:

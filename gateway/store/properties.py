@@ -21,6 +21,7 @@ def add_missing_properties(connection: psycopg.Connection) -> None:
             "lower": row.lower,
             "upper": row.upper,
             "max_rise": row.max_rise,
+            "averaging": row.averaging.value,
             "severity": None if row.severity is None else list(row.severity),
         }
         connection.execute(_QUERIES["insert_missing_property"], values)

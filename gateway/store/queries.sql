@@ -199,6 +199,12 @@ VALUES (%(id)s, %(area)s, %(name)s, %(latitude)s, %(longitude)s)
 ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, name = excluded.name,
     latitude = excluded.latitude, longitude = excluded.longitude
 
+-- name: put_mobile_station
+INSERT INTO mobile_station AS m (station_id, vehicle, has_exhaust, is_private)
+VALUES (%(id)s, %(vehicle)s, %(has_exhaust)s, %(is_private)s)
+ON CONFLICT (station_id) DO UPDATE SET vehicle = excluded.vehicle, has_exhaust = excluded.has_exhaust, is_private = excluded.is_private
+WHERE (m.vehicle, m.has_exhaust, m.is_private) IS DISTINCT FROM (excluded.vehicle, excluded.has_exhaust, excluded.is_private)
+
 -- name: put_node
 INSERT INTO node (id, area_id, verifier_key) VALUES (%(id)s, %(area)s, %(key)s)
 ON CONFLICT (id) DO UPDATE SET area_id = excluded.area_id, verifier_key = excluded.verifier_key, revoked_at = NULL

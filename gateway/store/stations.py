@@ -13,8 +13,9 @@ import psycopg
 from msgspec import convert
 from psycopg.rows import kwargs_row, scalar_row
 
-from edge_agent.wire import GUEST_PREFIX, DesiredConfig, Verifier, is_guest
+from edge_agent.wire import GUEST_PREFIX, MOBILE_PREFIX, DesiredConfig, Verifier, is_guest, is_mobile
 from gateway.errors import GatewayError
+from gateway.model.mobile_station import MobileStation
 from gateway.model.properties import PROPERTIES
 from gateway.model.registry import Area, Datastream, MaintenancePeriod, Node, ObservedProperty, Registry, Site, Station
 from gateway.store.connection import QUERIES, Transaction, fetch_all, fetch_scalar
@@ -153,10 +154,22 @@ def put_site(connection: psycopg.Connection, site: Site) -> None:
 
 
 def put_station(connection: psycopg.Connection, station: Station) -> None:
-    """Create or change a station. Raises GatewayError for the id of a guest."""
+    """Create or change a station. Raises GatewayError for the id of a guest, or of a station that moves."""
     if is_guest(station.id):
         raise GatewayError(f"{station.id}: ids with {GUEST_PREFIX} are of guests; see `piekwacht guest`")
+    if is_mobile(station.id):
+        raise GatewayError(f"{station.id}: ids with {MOBILE_PREFIX} are of stations that move: use [[mobile]]")
     connection.execute(QUERIES["put_station"], _field_values(station))
+
+
+def put_mobile_station(connection: psycopg.Connection, station: MobileStation) -> None:
+    """Create or change a station that moves; it has no place. Raises GatewayError for an id of another kind."""
+    if not is_mobile(station.id):
+        raise GatewayError(f"{station.id}: the id of a station that moves begins with {MOBILE_PREFIX}")
+    place = Station(id=station.id, area=station.area, name=station.name, latitude=0, longitude=0)
+    with connection.transaction():
+        connection.execute(QUERIES["put_station"], _field_values(place))
+        connection.execute(QUERIES["put_mobile_station"], _field_values(station))
 
 
 def put_node(connection: psycopg.Connection, node: Node, *, since: datetime | None = None) -> None:
@@ -200,5 +213,5 @@ def set_desired_config(
     return int(version or 0)
 
 
-def _field_values(record: Site | Station) -> Mapping[str, object]:
+def _field_values(record: Site | Station | MobileStation) -> Mapping[str, object]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}

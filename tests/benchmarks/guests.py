@@ -47,7 +47,7 @@ def enrol_guests(dsn: str) -> list[str]:
                     format="airrohr", sender="esp8266-12345", owner="owner", consent_on=date(2026, 11, 1),
                     consent_text="1",
                 ),
-                notary,
+                notary.verifier,
             )
             for i in range(GUESTS)
         ]  # fmt: skip

@@ -166,6 +166,23 @@ def test_the_demo_starts_a_node_again_that_ends_and_loses_nothing_of_it(open_fol
     assert reconciliation["lost"] == reconciliation["duplicates"] == reconciliation["unlogged"] == 0
 
 
+def test_a_car_and_a_drone_have_tracks_and_lose_nothing(open_folder):
+    demo = start_demo(open_folder, "--nodes", "1", "--history", "0", "--mobile")
+    wait_for_nodes(open_folder)
+    wait_until(lambda: find_ingesting_gateway(open_folder) is not None, 90, "no gateway")
+    address = f"http://127.0.0.1:{settings.read(open_folder / 'piekwacht.toml').api.port}/api/v1"
+
+    def list_vehicles() -> set[str]:
+        items = httpx.get(f"{address}/tracks", verify=False, timeout=10).json()["items"]
+        return {item["vehicle"] for item in items if item["positions"] > 10}
+
+    wait_until(lambda: list_vehicles() == {"car", "drone"}, 60, "no tracks", pause=1.0)
+    assert len(httpx.get(f"{address}/stations", verify=False).json()["features"]) == 1
+    demo.send_signal(signal.SIGINT)
+    reconciliation = read_reconciliation(demo)
+    assert reconciliation["lost"] == reconciliation["duplicates"] == 0
+
+
 def test_a_demo_of_some_seconds_ends_by_itself(open_folder):
     reconciliation = read_reconciliation(start_demo(open_folder, "--duration", "3", "--nodes", "1", "--history", "0"))
     assert reconciliation["lost"] == reconciliation["duplicates"] == 0

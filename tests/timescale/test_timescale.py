@@ -30,7 +30,7 @@ ANY = {
     "before": None, "before_id": None, "key": None, "offset": 0, "limit": 500, "id": None, "open": None, "event": None,
     "ids": [1], "kinds": None, "time_zone": "Europe/Amsterdam", "at": START, "node": "ijm-001",
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
-    "resolution": 0.1,
+    "resolution": 0.1, "days": 4,
     "kind": None, "plumes": ["none"], "plume_ids": None,
     "areas": None, "wind": None, "like": None, "state": None, "account": "anna",
 }  # fmt: skip
@@ -56,6 +56,11 @@ EMPTY = {  # queries without rows in this test's data
     "select_newest_leaf",
     "select_event_leaves",
     "select_delivery_leaves",
+    "select_mobile_stations",
+    "select_tracks",
+    "select_track",
+    "select_grid_cells",
+    "select_private_carriers",
 }
 
 
@@ -214,6 +219,31 @@ def test_directions_are_averaged_as_directions_on_both_servers(enrolled, hyperta
             assert hours == days
             assert hours[0][0] == 8
             assert min(hours[0][1], 360 - hours[0][1]) == pytest.approx(0, abs=1e-9)
+
+
+def test_levels_are_averaged_by_their_rule_on_both_servers(enrolled, hypertable, database):
+    """A minute of 60 dB with one second of 90 dB; a minute without values."""
+    enrol_node(database)
+    values = [60.0, 60.0, 90.0, 60.0, None, None, None, None]
+    with psycopg.connect(database) as plain:
+        for connection in (hypertable, plain):
+            fill(connection)
+            connection.execute(
+                """INSERT INTO datastream (id, station_id, node_id, property_id) OVERRIDING SYSTEM VALUE
+                   VALUES (2, 'wijk-aan-zee', 'ijm-001', 'sound_laeq')"""
+            )
+            connection.execute(
+                """INSERT INTO observation SELECT 2, %s + i * interval '15 seconds', v, 0, 1
+                   FROM unnest(%s::float8[]) WITH ORDINALITY AS u(v, j), LATERAL (SELECT j - 1 AS i) n""",
+                [START, values],
+            )
+            for name, zone in (("means_1min", ""), ("means_1h", ""), ("means_1day", ", 'Europe/Amsterdam'")):
+                query = f"""SELECT datastream_id, valid_count, mean, min, max FROM {name}('{{1, 2}}', %s, %s{zone})
+                            ORDER BY bucket, datastream_id"""
+                period = [START.replace(hour=0) - timedelta(days=1), START + timedelta(hours=3)]
+                rows = [row[1:] for row in connection.execute(query, period).fetchall() if row[0] == 2]
+                assert rows[0] == (4, pytest.approx(83.992, abs=0.001), 60.0, 90.0)
+                assert rows[1:] == ([(0, None, None, None)] if name == "means_1min" else [])
 
 
 SERVER_DEPENDENT = {

@@ -28,6 +28,7 @@ from gateway.api.data.minute_window import MinuteWindow
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.schemas.observations import Minute, with_correction
 from gateway.live.message import MINUTE_MS, LiveMessage, LiveObservation
+from gateway.model.properties import average_of
 from gateway.model.timestamps import from_ms, to_ms
 from gateway.quality.correction import apply_rule
 from gateway.quality.humidity_correction import HUMIDITY_PROPERTY
@@ -206,7 +207,12 @@ class LatestValues:
         window = station_windows.get(observation.observed_property)
         if window is None:
             row = self.registry.properties.get(observation.observed_property)
-            window = MinuteWindow("" if row is None else row.unit, readings, observation.node)
+            window = MinuteWindow(
+                "" if row is None else row.unit,
+                readings,
+                observation.node,
+                rule=average_of(observation.observed_property),
+            )
             station_windows[observation.observed_property] = window
         else:
             window.add(readings, observation.node)
@@ -251,6 +257,8 @@ def _add_window(windows: dict[str, dict[str, MinuteWindow]], registry: PublicReg
     station_windows = windows.setdefault(datastream.station, {})
     current = station_windows.get(datastream.observed_property)
     unit = registry.properties[datastream.observed_property].unit
-    window = MinuteWindow(unit, zip(at, value, flags, strict=True), datastream.node)
+    window = MinuteWindow(
+        unit, zip(at, value, flags, strict=True), datastream.node, rule=average_of(datastream.observed_property)
+    )
     if current is None or current.rank < window.rank:
         station_windows[datastream.observed_property] = window

@@ -6,13 +6,21 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from alerting.sql import load_queries
-from gateway.api.data.registry import AreaRow, DatastreamRow, ObservedPropertyRow, PublicRegistry, SiteRow, StationRow
+from gateway.api.data.registry import (
+    AreaRow,
+    DatastreamRow,
+    MobileRow,
+    ObservedPropertyRow,
+    PublicRegistry,
+    SiteRow,
+    StationRow,
+)
 from gateway.export.selection import QUERIES as EXPORT_QUERIES
 from gateway.quality.calibration import CalibrationVersion, group_versions
 
 QUERIES = {**load_queries(Path(__file__).with_name("queries.sql")), **EXPORT_QUERIES}
 T = TypeVar("T")
-Row = TypeVar("Row", AreaRow, SiteRow, StationRow, ObservedPropertyRow, DatastreamRow)
+Row = TypeVar("Row", AreaRow, SiteRow, StationRow, MobileRow, ObservedPropertyRow, DatastreamRow)
 
 
 class FetchRows(Protocol):
@@ -35,6 +43,7 @@ async def load_public_registry(fetch: FetchRows) -> PublicRegistry:
         areas={row.id: row for row in await _fetch_sorted(fetch, AreaRow, "select_areas")},
         sites={row.id: row for row in await _fetch_sorted(fetch, SiteRow, "select_sites")},
         stations={row.id: row for row in await _fetch_sorted(fetch, StationRow, "select_stations")},
+        mobile_stations={row.id: row for row in await _fetch_sorted(fetch, MobileRow, "select_mobile_stations")},
         properties={row.id: row for row in await _fetch_sorted(fetch, ObservedPropertyRow, "select_properties")},
         datastreams={row.id: row for row in await _fetch_sorted(fetch, DatastreamRow, "select_datastreams")},
         calibrations=group_versions(await fetch(CalibrationVersion, "select_calibrations")),

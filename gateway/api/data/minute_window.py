@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from gateway.api.schemas.observations import ExcludedReading, Minute, flag_names
 from gateway.live.message import MINUTE_MS
+from gateway.model.averaging import AveragingRule, average_values
 from gateway.model.figures import shorten
 from gateway.model.geodesy import mean_direction
 from gateway.model.timestamps import format_instant, from_ms
@@ -24,11 +25,18 @@ TimedValue = tuple[int, float | None, int]  # ms UTC, value, flags
 class MinuteWindow:
     """The readings of that minute, those after it (none of which counts), and the summary `minute`."""
 
-    __slots__ = ("_last_ms", "_later", "_readings", "_unit", "air", "minute", "node")
+    __slots__ = ("_last_ms", "_later", "_readings", "_rule", "_unit", "air", "minute", "node")
 
-    def __init__(self, unit: str, timed_values: Iterable[TimedValue], node: str = "") -> None:
-        """`node`: the one that measured; its calibration holds."""
-        self._unit, self.node = unit, node
+    def __init__(
+        self,
+        unit: str,
+        timed_values: Iterable[TimedValue],
+        node: str = "",
+        *,
+        rule: AveragingRule = AveragingRule.ARITHMETIC,
+    ) -> None:
+        """`node`: the one that measured; its calibration holds. `rule`: how the property is averaged."""
+        self._unit, self.node, self._rule = unit, node, rule
         self._readings: deque[TimedValue] = deque()  # of the 60 s that end at the newest valid one
         self._later: deque[TimedValue] = deque()  # after it, of the last 60 s
         self._last_ms: float = -math.inf
@@ -70,7 +78,7 @@ class MinuteWindow:
         values = [value for _, value, _ in self._readings if value is not None]
         flags = _merge_flags(self._readings)
         is_direction = self._unit == "deg"
-        mean = (mean_direction(values) if is_direction else math.fsum(values) / len(values)) if values else None
+        mean = (mean_direction(values) if is_direction else average_values(values, self._rule)) if values else None
         self.air = AirHumidity(percent=mean, flags=flags | _merge_flags(self._later))  # used if this is the humidity
         return Minute(
             unit=self._unit,

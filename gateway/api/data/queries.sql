@@ -8,16 +8,45 @@ SELECT id, name, authority, outline, time_zone FROM area ORDER BY id
 SELECT id, area_id AS area, name, operator, latitude, longitude FROM site ORDER BY id
 
 -- name: select_stations
+-- Those with a place: a mobile station has tracks instead.
 SELECT id, area_id AS area, name, round(latitude::numeric, 3)::float8 AS latitude,
        round(longitude::numeric, 3)::float8 AS longitude, number
-FROM station ORDER BY id
+FROM station WHERE NOT starts_with(id, 'mobile-') ORDER BY id
+
+-- name: select_mobile_stations
+SELECT s.id, s.area_id AS area, s.name, m.vehicle, m.has_exhaust, m.is_private
+FROM mobile_station m JOIN station s ON s.id = m.station_id ORDER BY s.id
+
+-- name: select_tracks
+-- Newest first; the cursor is the begin and the id of the last track. The public sees the shown part of each.
+SELECT t.id, t.station_id AS station, t.area_id AS area, t.shown_from AS start, t.shown_until AS "end", t.metres, t.positions
+FROM track t
+WHERE t.shown_from IS NOT NULL AND (%(area)s::text IS NULL OR t.area_id = %(area)s)
+  AND (%(station)s::text IS NULL OR t.station_id = %(station)s)
+  AND (%(before)s::timestamptz IS NULL OR (t.shown_from, t.id) < (%(before)s, %(id)s::text))
+ORDER BY t.shown_from DESC, t.id DESC LIMIT %(limit)s
+
+-- name: select_track
+SELECT t.id, t.station_id AS station, t.area_id AS area, t.began_at AS start, t.ended_at AS "end", t.metres, t.positions
+FROM track t WHERE t.id = %(id)s
+
+-- name: select_grid_cells
+-- Cells of 50 m: the median over passes of the mean of a pass. A day is one of the area's legal days.
+SELECT p.north, p.east, percentile_cont(0.5) WITHIN GROUP (ORDER BY p.mean) AS value,
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY p.background) AS background, count(*)::int AS passes,
+       count(DISTINCT p.day)::int AS days, sum(p.readings)::int AS readings
+FROM cell_pass p
+WHERE p.area_id = %(area)s AND p.property_id = %(property)s
+GROUP BY p.north, p.east
+HAVING count(DISTINCT p.day) >= %(days)s
+ORDER BY p.north, p.east LIMIT %(limit)s
 
 -- name: select_properties
 SELECT id, unit, name_nl, name_en, lower, upper FROM observed_property ORDER BY id
 
 -- name: select_datastreams
 SELECT id, station_id AS station, node_id AS node, property_id AS observed_property, created_at
-FROM datastream ORDER BY id
+FROM datastream WHERE NOT starts_with(station_id, 'mobile-') ORDER BY id
 
 -- name: select_versions
 -- By these two numbers a process sees whether its copy is stale: the registry's version, and the newest commit.
@@ -28,7 +57,7 @@ FROM registry_version r, live_id l
 -- Per datastream the readings of the 60 s that end at the newest valid one, and those after it, which do not count; if
 -- none of the last hour is valid, those of its last 60 s. A stamp ahead of the clock is left out. Read as tuples.
 SELECT d.id, m.at, m.value, m.flags
-FROM datastream d
+FROM (SELECT id FROM datastream WHERE NOT starts_with(station_id, 'mobile-')) AS d
 CROSS JOIN LATERAL (
     SELECT o.observed_at FROM observation o
     WHERE o.datastream_id = d.id AND o.observed_at <= now() + interval '2 minutes' AND NOT is_undated(o.flags)
@@ -250,7 +279,8 @@ FROM means_1h(%(ids)s::int[], %(start)s, %(end)s) m WHERE m.mean IS NOT NULL GRO
 -- with a valid value, valid readings, readings, and how many a complete period has by the interval of each hour; NULL if
 -- no interval is known. An hour without a known interval has the mean of the others.
 WITH first_datastream AS (
-    SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings' GROUP BY station_id
+    SELECT min(id) AS id FROM datastream WHERE property_id <> 'lost_readings' AND NOT starts_with(station_id, 'mobile-')
+    GROUP BY station_id
 ), sampling AS (
     SELECT s.datastream_id, s.seconds, s.starts_at, least(s.starts_at + interval '1 hour', %(end)s::timestamptz) AS ends_at
     FROM sampling_intervals((SELECT array_agg(id) FROM first_datastream), %(start)s, %(end)s, '1 hour') s
@@ -336,6 +366,10 @@ SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.rec
 FROM batch b LEFT JOIN log_leaf l ON l.batch_id = b.id
 LEFT JOIN log_recovered_batch r USING (node_id, incarnation, seq, sha256)
 WHERE b.node_id = %(node)s AND b.incarnation = %(incarnation)s AND b.seq = %(number)s
+
+-- name: select_private_carriers
+-- The stations of residents that move on which a node was ever installed.
+SELECT station_id FROM mobile_station JOIN installation USING (station_id) WHERE node_id = %(node)s AND is_private
 
 -- name: select_logged_batches
 SELECT b.id, b.node_id AS node, b.incarnation, b.seq AS number, b.payload, b.received_at,

@@ -54,6 +54,18 @@ class StationRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MobileRow:
+    """A station that moves; see gateway.model.mobile_station."""
+
+    id: str
+    area: str
+    name: str
+    vehicle: str
+    has_exhaust: bool
+    is_private: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ObservedPropertyRow:
     """An observed property, its UCUM unit, its names, and the limits outside which a value is flagged."""
 
@@ -89,6 +101,7 @@ class PublicRegistry:
     areas: Mapping[str, AreaRow] = field(default_factory=dict)
     sites: Mapping[str, SiteRow] = field(default_factory=dict)
     stations: Mapping[str, StationRow] = field(default_factory=dict)
+    mobile_stations: Mapping[str, MobileRow] = field(default_factory=dict)
     properties: Mapping[str, ObservedPropertyRow] = field(default_factory=dict)
     datastreams: Mapping[int, DatastreamRow] = field(default_factory=dict)
     calibrations: Mapping[tuple[str, str], Sequence[CalibrationVersion]] = field(

@@ -7,7 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from msgspec import json as msgjson
 
 from gateway.api.http.headers import VERSION
-from gateway.api.schemas import detection, inspector, operator, registration, statements
+from gateway.api.schemas import detection, guest_enrolment, inspector, operator, registration, statements, tracks
 from gateway.api.schemas.alerts import Alert, Alerts
 from gateway.api.schemas.assessment import StationAssessment
 from gateway.api.schemas.context import StationContext
@@ -52,12 +52,13 @@ _PRIVATE_PROBLEMS = {
     429: "Too many requests; Retry-After says when to try again",
 }
 _SCHEMA_TYPES = (
-    *inspector.SCHEMA_TYPES, *operator.SCHEMA_TYPES, *registration.SCHEMA_TYPES, SourceDirection,
+    *inspector.SCHEMA_TYPES, *operator.SCHEMA_TYPES, *registration.SCHEMA_TYPES, *guest_enrolment.SCHEMA_TYPES,
+    SourceDirection,
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
     detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
-    StationAssessment, StationContext, *statements.SCHEMA_TYPES,
+    StationAssessment, StationContext, *statements.SCHEMA_TYPES, *tracks.SCHEMA_TYPES,
 )  # fmt: skip
 
 
@@ -182,6 +183,7 @@ def _build_example(schema: dict[str, Any], components: dict[str, Any]) -> Any:  
 _TAGS = [
     {"name": "places", "description": "Areas, sites, stations, datastreams and what can be measured"},
     {"name": "observations", "description": "What was measured: raw and as means over a minute, an hour, a day"},
+    {"name": "tracks", "description": "Where cars, bicycles, boats and drones measured"},
     {"name": "events", "description": "Short peaks, with background, confidence and every correction"},
     {"name": "alerts", "description": "Which inspectorate was notified, and when"},
     {

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import aiomqtt
 
@@ -46,11 +46,24 @@ class _Change(NamedTuple):
     value: LiveValue
 
 
+class LiveObserver(Protocol):
+    """Gets live messages from the hub. Neither call may raise or wait."""
+
+    def attach(self, client: aiomqtt.Client | None, /) -> None:
+        """Take the connection to the broker; None: it is lost."""
+
+    def offer(self, message: LiveMessage, /) -> None:
+        """Take a live message."""
+
+
 class Hub:
     """All viewers of this process, and the changes that a returning viewer may have missed."""
 
-    def __init__(self, settings: ApiSettings, latest_values: LatestValues) -> None:
-        self._settings, self.latest_values = settings, latest_values
+    def __init__(
+        self, settings: ApiSettings, latest_values: LatestValues, observer: LiveObserver | None = None
+    ) -> None:
+        """`observer`: gets every live message besides the viewers, and the connection to the broker."""
+        self._settings, self.latest_values, self._observer = settings, latest_values, observer
         self._sequencer = Sequencer()
         self._last_changes: OrderedDict[tuple[str, str], _Change] = OrderedDict()  # by station and property
         self._events: deque[tuple[int, Event]] = deque()
@@ -74,12 +87,18 @@ class Hub:
                 async with create_client(broker, client_id) as connection:
                     await connection.subscribe("pw/v1/+/live", qos=0)
                     self.begin(await fetch_commit())
+                    self._attach_observer(connection)
                     async for message in connection.messages:
                         self.receive(message.payload)
             except aiomqtt.MqttError as error:
+                self._attach_observer(None)
                 telemetry.FAILURES.labels("live").inc()
                 _LOG.warning("broker unavailable", broker=str(broker), error=one_line(error))
                 await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _attach_observer(self, connection: aiomqtt.Client | None) -> None:
+        if self._observer is not None:
+            self._observer.attach(connection)
 
     def begin(self, commit: int) -> None:
         """Start with this commit. If commits were missed while disconnected, viewers get `stale`."""
@@ -100,6 +119,8 @@ class Hub:
         except LiveMessageError:
             DROPPED.labels("undecodable").inc()
             return
+        if self._observer is not None:
+            self._observer.offer(message)
         try:
             self.publish(message)
         except Exception:  # noqa: BLE001 - it concerns this message only

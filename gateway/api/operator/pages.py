@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query
 from fastapi.responses import Response
 
 from gateway.access.identity import Scope
+from gateway.adapters.formats import FORMATS
 from gateway.api.data.log_heads import LogHeads
 from gateway.api.http.parameters import ItemId
 from gateway.api.operator import service
@@ -145,7 +146,10 @@ async def show_guests(view: ViewDependency) -> Response:
     """Sensors of others, with their owners and what the owners agreed to."""
 
     async def make() -> Response:
-        return render_page(view, "guests.html", guests=await service.read(view.request, guests.list_guests))
+        listed = await service.read(view.request, guests.list_guests)
+        actor = service.require_operator(view.request)
+        areas = [area for area in view.registry.areas.values() if actor.includes(area.id)]
+        return render_page(view, "guests.html", guests=listed, areas=areas, formats=FORMATS)
 
     return await answer_page(view, make)
 

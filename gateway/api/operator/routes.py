@@ -116,7 +116,7 @@ async def list_audit(
 @router.get("/guests", summary="Sensors of others, with their owners", responses=describe(schemas.OperatorGuests),
             openapi_extra=SECURITY)  # fmt: skip
 async def list_guests(request: Request) -> Response:
-    """Tokens are in no answer; `piekwacht guest` makes them."""
+    """Tokens are stored hashed and in no list."""
     return respond_json(documents.build_guests(await service.read(request, guests.list_guests)))
 
 

@@ -14,7 +14,7 @@ from gateway.api.http.parameters import ItemId
 from gateway.api.pages.area_map import MapContent, draw_area_maps
 from gateway.api.pages.backgrounds import fetch_backgrounds
 from gateway.api.pages.first_screen import choose_first_screen, fetch_situations
-from gateway.api.pages.map_layers import describe_map_layers, list_colour_steps
+from gateway.api.pages.map_layers import describe_map_layers, describe_tracks, list_colour_steps
 from gateway.api.pages.moment import fetch_minute, fetch_past_situations, look_back, read_moment
 from gateway.api.pages.plume_texts import describe_on_card, find_event_at, list_events
 from gateway.api.pages.renderer import View, ViewDependency, respond_html, respond_missing, strip_licence
@@ -82,6 +82,7 @@ async def show_map(
         "silentAfter": view.settings.no_data_after_seconds,
         "replay": view.settings.replay,
         "moment": None if moment.at is None else format_instant(moment.at),
+        "tracks": describe_tracks(view),
         **describe_map_layers(view),
         "names": {name: view.name_of(name) for name in registry.properties if name not in unmeasured_instruments},
     }

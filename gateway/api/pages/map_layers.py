@@ -35,6 +35,14 @@ def describe_map_layers(view: View) -> dict[str, object]:
     }
 
 
+def describe_tracks(view: View) -> dict[str, object] | None:
+    """Areas and texts for the layer of mobile stations; None without any."""
+    areas = sorted({row.area for row in view.registry.mobile_stations.values()})
+    if not areas:
+        return None
+    return {"areas": areas, "words": {"cell": view.texts["map_cell"], "failed": view.texts["map_tracks_failed"]}}
+
+
 def _describe_tiles(settings: BaseMapSettings) -> dict[str, object] | None:
     """The facts about a map server's tiles; None without one."""
     if not settings.url:

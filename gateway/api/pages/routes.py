@@ -4,7 +4,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from gateway.api.http.headers import API_PREFIXES
-from gateway.api.operator import enrolment, fits, registration, work
+from gateway.api.operator import enrolment, fits, guest_enrolment, registration, work
 from gateway.api.operator import pages as operator
 from gateway.api.pages import (
     about,
@@ -24,6 +24,7 @@ from gateway.api.pages import (
     reports,
     statements,
     station,
+    tracks,
     verify,
 )
 from gateway.api.pages.renderer import PREFIXES, ViewDependency, respond_missing
@@ -48,10 +49,11 @@ for _prefix in PREFIXES:
         operator,
         reports,
         statements,
+        tracks,
         verify,
     ):
         router.include_router(_page_module.router, prefix=_prefix)
-    for _operator_module in (enrolment, work, fits, registration):
+    for _operator_module in (enrolment, work, fits, registration, guest_enrolment):
         router.include_router(_operator_module.page_router, prefix=_prefix)
 router.include_router(about.root_router)
 router.include_router(crawlers.root_router)

@@ -56,8 +56,11 @@ async def get_proof(request: Request, batch: BatchOfPath) -> Response:
 
 @router.get(f"{_BATCH_PATH}/evidence", summary="Evidence of a batch, checkable offline", responses=_EVIDENCE)
 async def get_batch_evidence(request: Request, batch: BatchOfPath) -> Response:
-    """Signed bytes, key of the node and proofs of a batch."""
-    builder = EvidenceBuilder(request.app.state.database, LogProvers(request.app.state.public_log), batch)
+    """Signed bytes, key of the node and proofs of a batch. 403 for those with the exact rides of a resident."""
+    database: Database = request.app.state.database
+    if await database.fetch_rows("select_private_carriers", {"node": batch.node}):
+        raise HTTPException(403, f"{batch.describe()} has exact places of a resident: only its proof is public")
+    builder = EvidenceBuilder(database, LogProvers(request.app.state.public_log), batch)
     file_name = f"{batch.node}-{batch.incarnation}-{batch.number}{FILE_ENDING}"
     return _respond(request, await builder.build(None), file_name)
 

@@ -36,6 +36,11 @@ def _of_periods(template: str) -> _Function:
     return _Function(arguments=(Type.INTERVAL, Type.INTERVAL), result=Type.BOOLEAN, template=template)
 
 
+def list_function_names() -> list[str]:
+    """The names of the functions of `$filter`, in order."""
+    return sorted({*_FUNCTIONS, *_SPATIAL})
+
+
 _UTC = "{0} AT TIME ZONE 'UTC'"
 _SUBSTRING = "substr({0}, greatest({1}, 0)::int + 1"
 _FUNCTIONS: Mapping[str, Sequence[_Function]] = {

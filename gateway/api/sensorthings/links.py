@@ -15,6 +15,6 @@ def build_next_link(address: str, query: str, start: str) -> str:
     return f"{address}?{'&'.join([*parts, start])}"
 
 
-def build_nested_link(address: str, options: QueryOptions) -> str:
-    """The address of a navigation with its options."""
-    return f"{address}?{urlencode(list_options(options), quote_via=quote, safe=_SAFE)}"
+def build_nested_query(options: QueryOptions) -> str:
+    """The options of a navigation as the query of its address; the same for all entities that expand it."""
+    return urlencode(list_options(options), quote_via=quote, safe=_SAFE)

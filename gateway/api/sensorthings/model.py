@@ -122,12 +122,12 @@ _PROPERTIES = {
 
 
 def _navigation(name: str, target: str, columns: str) -> Navigation:
-    """`columns`: ours and the target's, with a dash between them. A navigation to a set has a plural name."""
+    """`columns`: ours and the target's, with a dash between them. One to a single entity has its name or a role."""
     column, _, target_column = columns.partition("-")
     return Navigation(
         name=name,
         target=target,
-        is_set=name != target and name[0].isupper(),
+        is_set=name != target and not name.endswith("FeatureOfInterest"),
         column=column,
         target_column=target_column or column,
     )
@@ -217,7 +217,7 @@ MODEL_2_0 = _model([
         _navigation("Sensor", "Sensor", "id"),
         _navigation("ObservedProperties", "ObservedProperty", "property_number-id"),
         _navigation("Observations", "Observation", "id-datastream_id"),
-        _navigation("ultimateFeatureOfInterest", "Feature", "station_number-id"),
+        _navigation("UltimateFeaturesOfInterest", "Feature", "station_number-id"),
     ),
     _entity(
         "Sensor", "Sensors", "sensor", "name description definition encoding_type metadata properties",
@@ -230,12 +230,12 @@ MODEL_2_0 = _model([
     _entity(
         "Observation", "Observations", OBSERVATION, "observed_at result_time result valid_time trace",
         _navigation("Datastream", "Datastream", "datastream_id-id"),
-        _navigation("proximateFeatureOfInterest", "Feature", "station_number-id"),
+        _navigation("ProximateFeatureOfInterest", "Feature", "station_number-id"),
     ),
     _entity(
         "Feature", "Features", "place", "name description definition encoding_type feature properties",
         _navigation("FeatureTypes", "FeatureType", "feature_type_id-id"),
-        _navigation("Datastreams", "Datastream", "id-station_number"),
+        _navigation("DatastreamsUltimate", "Datastream", "id-station_number"),
         _navigation("Observations", "Observation", "id-station_number"),
     ),
     _entity(

@@ -139,6 +139,8 @@ def _build_period(start: datetime, end: datetime) -> dict[str, str]:
 
 _SPEC_1_1 = "http://www.opengis.net/spec/iot_sensing/1.1/req"
 _SPEC_2_0 = "http://www.opengis.net/spec/sensorthings/2.0/req-class"
+HTTP_BINDING = "http://www.opengis.net/spec/sensorthings/2.0/req/binding/http"
+RECEIVE_UPDATES = f"{_SPEC_1_1}/receive-updates-via-mqtt/receive-updates"
 VERSION_1_1 = VersionDialect(
     version="v1.1",
     control="@iot.",
@@ -152,6 +154,11 @@ VERSION_1_1 = VersionDialect(
 VERSION_2_0 = VersionDialect(
     version="v2.0",
     control="@",
-    conformance=[f"{_SPEC_2_0}/datamodel/core", f"{_SPEC_2_0}/api/read", f"{_SPEC_2_0}/binding/http"],
+    conformance=[
+        f"{_SPEC_2_0}/datamodel/core",
+        f"{_SPEC_2_0}/api/read",
+        f"{_SPEC_2_0}/binding/http",
+        f"{HTTP_BINDING}/request_response",
+    ],
     format_interval=_build_period,
 )

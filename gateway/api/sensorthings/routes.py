@@ -4,7 +4,7 @@ An error is a problem document with one sentence: 400 for a wrong request, 404, 
 service does not. `docs/api.md` lists what it offers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, quote
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -14,11 +14,20 @@ from gateway.api.http.responses import respond_cached
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.sensorthings.data_array import build_data_array
 from gateway.api.sensorthings.errors import BadQueryError, QueryError
+from gateway.api.sensorthings.functions import list_function_names
+from gateway.api.sensorthings.metadata import add_context, build_metadata, name_fragment
 from gateway.api.sensorthings.model import MODEL_1_1, MODEL_2_0, OBSERVATION, Model
 from gateway.api.sensorthings.option_parser import parse_options
 from gateway.api.sensorthings.path_parser import Resource, parse_path
 from gateway.api.sensorthings.query import QueryOptions, ResultFormat
-from gateway.api.sensorthings.renderer import VERSION_1_1, VERSION_2_0, Document, VersionDialect
+from gateway.api.sensorthings.renderer import (
+    HTTP_BINDING,
+    RECEIVE_UPDATES,
+    VERSION_1_1,
+    VERSION_2_0,
+    Document,
+    VersionDialect,
+)
 from gateway.api.sensorthings.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -38,8 +47,10 @@ async def get_root(request: Request) -> Response:
     """The sets, and the implemented classes of the standard."""
     service = _open_service(request)
 
+    endpoints: list[str] = request.app.state.settings.mqtt_endpoints
+
     async def make() -> Document:
-        return _build_root(service)
+        return _build_root(service, endpoints)
 
     return await respond_cached(request, make, max_age=60.0)
 
@@ -53,6 +64,8 @@ async def get_resource(request: Request, path: str) -> Response:
     try:
         if not path:
             return await get_root(request)
+        if path == "$metadata" and service.dialect is VERSION_2_0:
+            return await respond_cached(request, lambda: _make_metadata(service), max_age=60.0)
         resource = parse_path(service.model, path)
         options = parse_options(_read_query(request))
         if resource.leaf is not None:
@@ -85,9 +98,16 @@ def _read_query(request: Request) -> list[tuple[str, str]]:
         raise BadQueryError(f"the query is no text in UTF-8 of at most {_MAX_OPTIONS} options") from None
 
 
-def _build_root(service: Service) -> Document:
+def _build_root(service: Service, mqtt_endpoints: Sequence[str]) -> Document:
     sets = [{"name": name, "url": f"{service.root}/{name}"} for name in service.model.sets]
-    return {"value": sets, "serverSettings": {"conformance": list(service.dialect.conformance)}}
+    settings: Document = {"conformance": list(service.dialect.conformance)}
+    if service.dialect is VERSION_2_0:
+        settings |= {"functions": list_function_names(), HTTP_BINDING: {"endpoints": [service.root]}}
+        return add_context({"value": sets, "serverSettings": settings}, service.root)
+    if mqtt_endpoints:
+        settings["conformance"].append(RECEIVE_UPDATES)
+        settings[RECEIVE_UPDATES] = {"endpoints": list(mqtt_endpoints)}
+    return {"value": sets, "serverSettings": settings}
 
 
 async def _make_set(request: Request, service: Service, resource: Resource, options: QueryOptions) -> Document:
@@ -97,6 +117,8 @@ async def _make_set(request: Request, service: Service, resource: Resource, opti
     if options.result_format is ResultFormat.DATA_ARRAY:
         _check_data_array(service, resource, options)
     document = await service.read_set(resource, options, base, query)
+    if service.dialect is VERSION_2_0:
+        return add_context(document, service.root, name_fragment(resource))
     if options.result_format is ResultFormat.DATA_ARRAY:
         return {**document, "value": build_data_array(document["value"], service.root)}
     return document
@@ -113,7 +135,8 @@ def _check_data_array(service: Service, resource: Resource, options: QueryOption
 async def _make_entity(_request: Request, service: Service, resource: Resource, options: QueryOptions) -> Document:
     if options != QueryOptions(select=options.select, expand=options.expand):
         raise BadQueryError("one entity takes only $select and $expand")
-    return await service.read_entity(resource, options)
+    document = await service.read_entity(resource, options)
+    return add_context(document, service.root, name_fragment(resource)) if service.dialect is VERSION_2_0 else document
 
 
 async def _respond_property(service: Service, resource: Resource, options: QueryOptions) -> Response:
@@ -124,12 +147,19 @@ async def _respond_property(service: Service, resource: Resource, options: Query
     if value is None:
         return Response(status_code=204)
     name = resource.parts[-1] if resource.parts else resource.leaf and resource.leaf.name
-    return _respond_value(str(name), value, is_text=resource.is_value)
+    document = {str(name): value}
+    if service.dialect is VERSION_2_0:
+        document = add_context({"value": value}, service.root, name_fragment(resource))
+    return _respond_value(document, value, is_text=resource.is_value)
 
 
-def _respond_value(name: str, value: object, *, is_text: bool) -> Response:
+async def _make_metadata(service: Service) -> Document:
+    return build_metadata(service.model)
+
+
+def _respond_value(document: Document, value: object, *, is_text: bool) -> Response:
     headers = {"Cache-Control": f"public, max-age={round(_MAX_AGE)}"}
     if not is_text:
-        return Response(json.encode({name: value}), media_type="application/json", headers=headers)
+        return Response(json.encode(document), media_type="application/json", headers=headers)
     text = value if isinstance(value, str) else json.encode(value)
     return Response(text, media_type="text/plain; charset=utf-8", headers=headers)

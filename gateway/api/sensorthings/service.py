@@ -6,7 +6,9 @@ away or a statement takes longer than 5 s.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +20,7 @@ from psycopg.rows import class_row, dict_row
 
 from gateway.api.data.database import Database
 from gateway.api.sensorthings.errors import BadQueryError, MissingError, TooSlowError
-from gateway.api.sensorthings.links import build_nested_link, build_next_link
+from gateway.api.sensorthings.links import build_nested_query, build_next_link
 from gateway.api.sensorthings.model import EntityType, Model, Navigation
 from gateway.api.sensorthings.option_parser import format_position
 from gateway.api.sensorthings.path_parser import Resource
@@ -167,7 +169,7 @@ class _SnapshotReader:
         check_selection(target, expand.options)
         keys = sorted({row[navigation.column] for row in rows})
         if not keys:
-            return _Expanded(limit=0, documents={}, counts={})
+            return _Expanded(documents={}, counts={}, continued=frozenset(), next_query="")
         wanted = _EXPANDED_TOP if expand.options.top is None else expand.options.top
         limit = min(wanted, max(1, MAX_ROWS // len(keys))) if navigation.is_set else 1
         children = await self.fetch(build_expanded(model, navigation, expand.options, keys, limit + 1)) if limit else []
@@ -175,11 +177,19 @@ class _SnapshotReader:
         if expand.options.count:
             counted = await self.fetch(build_expanded_counts(model, navigation, expand.options, keys))
             counts = {row["key"]: row["count"] for row in counted}
-        rendered = await self.render(target, expand.options, children)
+        numbers: Counter[int] = Counter()
+        shown_children = []
+        for child in children:  # the one after the last is only there to show that more follow
+            numbers[child["key"]] += 1
+            if numbers[child["key"]] <= limit:
+                shown_children.append(child)
+        rendered = await self.render(target, expand.options, shown_children)
         documents: dict[int, list[Document]] = {}
-        for child, document in zip(children, rendered, strict=True):
+        for child, document in zip(shown_children, rendered, strict=True):
             documents.setdefault(child["key"], []).append(document)
-        return _Expanded(limit=limit, documents=documents, counts=counts)
+        following = build_nested_query(replace(expand.options, skip=expand.options.skip + limit))
+        continued = {key for key, number in numbers.items() if number > limit}
+        return _Expanded(documents=documents, counts=counts, continued=continued, next_query=following)
 
     def _show_expanded(
         self, entity: EntityType, row: Mapping[str, Any], navigation: Navigation, expand: Expand, expanded: "_Expanded"
@@ -189,13 +199,12 @@ class _SnapshotReader:
         documents = expanded.documents.get(key, [])
         if not navigation.is_set:
             return {navigation.name: documents[0] if documents else None}
-        shown: Document = {navigation.name: documents[: expanded.limit]}
+        shown: Document = {navigation.name: documents}
         if expand.options.count:
             shown[f"{navigation.name}{control}count"] = expanded.counts[key]
-        if len(documents) > expanded.limit:
+        if key in expanded.continued:
             address = f"{self._service.root}/{entity.set_name}({read_id(entity, row)})/{navigation.name}"
-            following = replace(expand.options, skip=expand.options.skip + expanded.limit)
-            shown[f"{navigation.name}{control}nextLink"] = build_nested_link(address, following)
+            shown[f"{navigation.name}{control}nextLink"] = f"{address}?{expanded.next_query}"
         return shown
 
     async def _fetch_batches(self, rows: Rows) -> Batches:
@@ -207,11 +216,15 @@ class _SnapshotReader:
 
 @dataclass(frozen=True, kw_only=True)
 class _Expanded:
-    """`documents` and `counts`: by the value that the navigation joins. `limit`: of the documents of one parent."""
+    """`documents` and `counts`: by the value that the navigation joins.
 
-    limit: int
+    `continued`: values with more documents; `next_query`: query of the link to these.
+    """
+
     documents: Mapping[int, list[Document]]
     counts: Mapping[int, int]
+    continued: AbstractSet[int]
+    next_query: str
 
 
 @asynccontextmanager

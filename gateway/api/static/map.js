@@ -148,7 +148,21 @@ document.getElementById("property").addEventListener("change", (change) => {
   shownProperty = change.target.value;
   legend();
   stationMap.draw();
+  if (document.getElementById("show-tracks")?.checked) showTracks(true);
 });
+
+// --- mobile stations ----------------------------------------------------------------------------
+
+let trackLayer = null;
+
+async function showTracks(isOn) {
+  const problem = document.getElementById("tracks-problem");
+  const { createTrackLayer } = await import("./tracks.js");
+  trackLayer ??= createTrackLayer(stationMap.leaflet(), { boot, format: { number, unit }, shown: () => shownProperty });
+  problem.textContent = (await trackLayer.show(isOn)) ? "" : boot.tracks.words.failed;
+}
+
+document.getElementById("show-tracks")?.addEventListener("change", (change) => showTracks(change.target.checked));
 
 const readNotifications = followNotifications(boot, { timeOfDay }, storeJudgements, drawPeaks);
 stationMap.open();

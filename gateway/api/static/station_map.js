@@ -222,5 +222,5 @@ export function createStationMap(page) {
 
   document.addEventListener("piekwacht:frame", ({ detail }) => showFrame(detail));
   document.addEventListener("piekwacht:place", ({ detail }) => detail && showPlace(detail));
-  return { open, draw, showFrame, showStation };
+  return { open, draw, showFrame, showStation, leaflet: () => map };
 }

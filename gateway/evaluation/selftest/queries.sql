@@ -7,9 +7,9 @@ SELECT pg_try_advisory_lock(7431103, 0)
 SELECT id FROM area ORDER BY id
 
 -- name: select_active_datastreams
--- The datastreams of an area that had a reading in the span.
+-- The datastreams of an area that had a reading in the span; on those of moving stations nothing is detected.
 SELECT d.id FROM datastream d JOIN node n ON n.id = d.node_id
-WHERE n.area_id = %(area)s AND d.property_id = ANY(%(properties)s)
+WHERE n.area_id = %(area)s AND d.property_id = ANY(%(properties)s) AND NOT starts_with(d.station_id, 'mobile-')
   AND EXISTS (SELECT FROM observation o
               WHERE o.datastream_id = d.id AND o.observed_at >= %(since)s AND o.observed_at < %(until)s)
 

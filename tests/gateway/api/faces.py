@@ -309,6 +309,15 @@ WITHOUT_VALUES = {
     "/api/v1/operator/checks": "staff only: findings",
     "/api/v1/operator/audit": "staff only: acts",
     "/api/v1/operator/guests": "staff only: owners of sensors",
+    "/api/v1/tracks": "places",
+    "/api/v1/tracks/{id}": "readings of stations that move: tests/gateway/tracks judges them",
+    "/api/v1/tracks/{id}/moving-feature": "readings of stations that move: tests/gateway/tracks judges them",
+    "/api/v1/grid-cells": "readings of stations that move: tests/gateway/tracks judges them",
+    **{
+        f"{prefix}/tracks{route}": "readings of stations that move: tests/gateway/tracks judges them"
+        for prefix in ("", "/nl", "/en")
+        for route in ("", "/{id}")
+    },
     "/api/v1/silences": "staff only",
     "/api/v1/silences/{id}": "staff only",
     "/api/v1/events/{id}/acknowledgements": "staff only",
@@ -358,7 +367,7 @@ WITHOUT_VALUES = {
         for route in (
             "/about", "/offline", "/manifest.webmanifest", "/inspector", "/inspector/events/{id}", "/inspector/silence",
             "/inspector/calendar", "/inspector/duty",
-            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit",
+            "/operator", "/operator/nodes/{id}", "/operator/nodes/{id}/fit", "/operator/guests/{id}",
             "/operator/nodes/{id}/renew", "/operator/nodes/{id}/revoke", "/operator/nodes/{id}/configure",
             "/operator/enrol", "/operator/quarantine",
             "/operator/quarantine/{number}", "/operator/storage", "/operator/checks", "/operator/audit",

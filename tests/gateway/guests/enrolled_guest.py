@@ -46,7 +46,7 @@ def enrol_guest(dsn, node="guest-duin", **changes):
     """Enrol a guest; the area must be there."""
     order = make_order(node, **changes)
     with psycopg.connect(dsn) as connection:
-        token = add_guest(connection, local_actor("tester"), order, NOTARY)
+        token = add_guest(connection, local_actor("tester"), order, NOTARY.verifier)
     return EnrolledGuest(node=node, token=token, sender=order.sender)
 
 

@@ -40,7 +40,7 @@ WRONG_ORDERS = [
 @pytest.mark.parametrize(("changes", "sentence"), WRONG_ORDERS, ids=[text[:30] for _, text in WRONG_ORDERS])
 def test_a_wrong_order_is_one_sentence_and_changes_nothing(database, node, changes, sentence):
     with psycopg.connect(database) as connection, pytest.raises(OperatorError, match=sentence.replace("$", r"\$")):
-        add_guest(connection, local_actor("tester"), structs.replace(make_order(), **changes), NOTARY)
+        add_guest(connection, local_actor("tester"), structs.replace(make_order(), **changes), NOTARY.verifier)
     assert fetch(database, "SELECT count(*) FROM guest") == [(0,)]
     assert fetch(database, "SELECT count(*) FROM node") == [(1,)]
 

@@ -48,6 +48,7 @@ STATE = {
     "gap": "a span that waits for a repair",
     "upkeep_work": "the works that the settings demand",
     "guest_message": "a message whose readings are in a signed batch, or that quarantine took within its limits",
+    "track": "a track, cut again from its positions, which go with the signed bytes",
     "guest_seen": "the key of a message, by which a repetition is known for some seconds",
     "alerting.gone": "an address that refuses mails",
     "alerting.refusal": "an address that refused a message for a while",

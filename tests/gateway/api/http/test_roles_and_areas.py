@@ -57,6 +57,10 @@ BODIES |= {
     "/api/v1/operator/nodes/{id}/certificates": {},
     "/api/v1/operator/nodes/{id}/configurations": {"toml": CONFIGURATION},
     "/api/v1/operator/nodes/{id}/revocation": {},
+    "/api/v1/operator/guests": {
+        "id": "guest-x", "area": "ijmond", "name": "x", "latitude": 52.5, "longitude": 4.6, "format": "airrohr",
+        "sender": "x", "owner": "x", "consentOn": "2026-11-01", "consentText": "x",
+    },
     "/api/v1/plumes/{id}/false-alarms": {"cause": "work"},
     "/api/v1/plumes/{id}/known-sources": {"name": "x", "legalBasis": "x", "until": ENDS[:10], "level": 1},
     "/api/v1/operator/nodes/{id}/calibrations": {"fit": FIT, "validFrom": ENDS, "sensorModel": "x", "author": "x"},
@@ -78,6 +82,17 @@ FORMS = {
     "revoke": {"revision": 0},
     "configure": {"revision": 0, "configuration": CONFIGURATION, "confirmed": "true"},
     "retry": {"reason": "unknown_node"},
+    "guests": {
+        "node": "guest-x",
+        "area": "ijmond",
+        "name": "x",
+        "place": "52.5, 4.6",
+        "format": "airrohr",
+        "sender": "x",
+        "owner": "x",
+        "consent_on": "2026-11-01",
+        "consent_text": "x",
+    },
     "enrol": BODIES["/api/v1/operator/nodes"],
 }
 OPEN_TO_ANYBODY = ("/account", "/waarschuw-mij", "/acknowledge")  # they begin a session, or need a token of a mail

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.api.sensorthings.model import MODEL_1_1, MODEL_2_0, Kind
+from gateway.api.sensorthings.renderer import HTTP_BINDING
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -18,10 +19,15 @@ OPERATORS = ("lt", "le", "eq", "ne", "ge", "gt")
 ALL_SETS = [(version, name) for version, model in VERSIONS.items() for name in model.sets if version != "v1.0"]
 
 
+def without_context(document):
+    """The document without the address that version 2.0 puts before it."""
+    return {key: value for key, value in document.items() if key != "@context"}
+
+
 async def read(network, path, status=200):
     response = await network.get(path)
     assert response.status_code == status, (path, response.text[:300])
-    return response.json() if status == 200 else response
+    return without_context(response.json()) if status == 200 else response
 
 
 def id_of(document):
@@ -66,7 +72,7 @@ async def test_every_property_has_an_address_and_a_text(network, version, name):
         if value is None:
             assert response.status_code == 204
             continue
-        assert response.json() == {key: value}
+        assert without_context(response.json()) == ({"value": value} if version == "v2.0" else {key: value})
         text = await network.get(f"{base}/{key}/$value")
         assert text.headers["content-type"].startswith("text/plain")
         assert text.text == value if isinstance(value, str) else text.json() == value
@@ -229,3 +235,33 @@ async def test_nothing_can_be_changed(network):
     for method in ("POST", "PATCH", "PUT", "DELETE"):
         response = await network.request(method, "/sta/v1.1/Things(1)", json={})
         assert response.status_code == 405
+
+
+async def test_version_2_describes_itself_and_every_answer_names_its_place_in_that(network):
+    root = str((await network.get("/sta/v2.0")).json()["serverSettings"][HTTP_BINDING]["endpoints"][0])
+    assert root.endswith("/sta/v2.0")
+    metadata = (await network.get("/sta/v2.0/$metadata")).json()
+    schema = metadata["org.OGC.STA"]
+    container = metadata["$EntityContainer"].removeprefix("org.OGC.STA.")
+    assert {name for name in schema[container] if not name.startswith("$")} == set(MODEL_2_0.sets)
+    for name, entity in MODEL_2_0.sets.items():
+        (document,) = (await network.get(f"/sta/v2.0/{name}?$top=1")).json()["value"]
+        described = schema[entity.name]
+        names = {key.removesuffix("@navigationLink") for key in document if key != "@id"}
+        assert names == {key for key in described if not key.startswith("$")}
+        for key, value in document.items():
+            if value is None:
+                assert described[key]["$Nullable"]
+    for path, fragment in (
+        ("Things", "#Things"), ("Things(1)", "#Things/$entity"), ("Things(1)/Datastreams", "#Datastreams"),
+        ("Datastreams(1)/Thing", "#Things/$entity"), ("Things(1)/name", "#Edm.String"), ("Things(1)/id", "#Edm.Int64"),
+        ("Things/$ref", "#Collection($ref)"), ("Datastreams(1)/Thing/$ref", "#$ref"),
+        ("Datastreams(1)/UltimateFeaturesOfInterest", "#Features"),
+        ("Datastreams(1)/Observations?$top=1", "#Observations"), ("", ""),
+    ):  # fmt: skip
+        document = (await network.get(f"/sta/v2.0/{path}")).json()
+        assert next(iter(document)) == "@context"
+        assert document["@context"] == f"{root}/$metadata{fragment}", path
+    assert "geo.distance" in (await network.get("/sta/v2.0")).json()["serverSettings"]["functions"]
+    assert (await network.get("/sta/v1.1/$metadata")).status_code == 404
+    assert "@context" not in (await network.get("/sta/v1.1/Things")).text
