@@ -84,7 +84,8 @@ class IngestSession:
             telemetry.QUEUE.labels("ingest").set(len(self._connection))
             own_messages = await self._store_publications(messages)
             payloads, node_messages = split_messages(own_messages, datetime.now(UTC))
-            speculation = await self._pipeline.speculate(payloads, previous=speculation)
+            is_followed = len(self._connection) >= self._settings.max_batches
+            speculation = await self._pipeline.speculate(payloads, previous=speculation, is_followed=is_followed)
             await self._queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
@@ -143,14 +144,14 @@ class IngestSession:
         await asyncio.sleep(REPORT_DELAY)
         async with self._finish_transaction_first():
             await self._connection.acknowledge(messages)
-            stored_ranges, live_messages = await asyncio.to_thread(self._encode_results, result)
-            await self._publish_stored_ranges(stored_ranges)
-            for topic, payload in live_messages:
-                await self._connection.publish(topic, payload)
+            await self._publish_encoded(result)
 
-    async def _publish_stored_ranges(self, stored_ranges: Sequence[_Publication]) -> None:
+    async def _publish_encoded(self, result: CommitResult) -> None:
+        stored_ranges, live_messages = await asyncio.to_thread(self._encode_results, result)
         for topic, payload in stored_ranges:
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
+        for topic, payload in live_messages:
+            await self._connection.publish(topic, payload)
 
     def _encode_results(self, result: CommitResult) -> tuple[list[_Publication], list[_Publication]]:
         """Return signed stored ranges for nodes, and live messages for viewers."""
@@ -163,7 +164,7 @@ class IngestSession:
         return stored_ranges, [(live_topic(live.area), live.encode()) for live in result.live_messages]
 
     async def _run_maintenance(self) -> None:
-        """Replay quarantined payloads, store what guests sent, end silent events, publish configurations.
+        """Replay quarantined payloads, store what guests sent, end silent events, publish what is still to be sent.
 
         A failure waits for the next turn. It runs between commits, as both use the same database connection.
         """
@@ -174,13 +175,15 @@ class IngestSession:
             while await self._pipeline.replay_quarantined():
                 _LOG.info("quarantined payloads replayed")
             live_messages = [*await self._store_guest_messages(), *await self._pipeline.end_silent_events()]
+            deferred = await self._pipeline.take_overdue_results()
         except psycopg.Error as error:
             report_database_failure(error)
-            live_messages = []
+            live_messages, deferred = [], CommitResult()
         await self._pipeline.date_pending_batches()
         await self._subscribe_to_guests()
         for live in live_messages:
             await self._connection.publish(live_topic(live.area), live.encode())
+        await self._publish_encoded(deferred)
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
