@@ -18,7 +18,6 @@ import psycopg
 from alerting.log import get_logger
 from edge_agent.wire import TOPIC_PREFIX, DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
-from gateway.decoding.signature import make_sign_function
 from gateway.guests.notary import GuestNotary
 from gateway.guests.publications import GuestPublications
 from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
@@ -55,7 +54,6 @@ class IngestSession:
         self._connection, self._pipeline, self._settings, self._signer = connection, pipeline, settings, signer
         self._notary, self._publications = notary, publications
         self._guest_filters: set[str] = set()
-        self._sign = make_sign_function(signer.private.private_bytes_raw())
         self._desired_configs = DesiredConfigTracker(settings.areas)
         self._queue: asyncio.Queue[MicroBatch] = asyncio.Queue(1)
         self._transaction_lock = asyncio.Lock()
@@ -206,7 +204,7 @@ class IngestSession:
         return [] if result is None else result.live_messages
 
     def _sign_note(self, topic: Topic, note: StoredRanges | DesiredConfig) -> _Publication:
-        return str(topic), self._signer.sign(note.encode(), self._sign)
+        return str(topic), self._signer.sign(note.encode())
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _choose(names: Sequence[str] | None, folder: Path) -> list[Contender]:
-    """Return the contenders of these names, or all; without Node-RED, and with a sentence, if it cannot be installed."""
+    """Return the contenders of these names, or all; without Node-RED if it cannot be installed, which is said."""
     folder.chmod(0o755)
     node_red_folder: Path | None = None
     if names is None or "Node-RED" in names:

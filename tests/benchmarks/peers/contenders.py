@@ -109,10 +109,8 @@ def _run_script(servers: Servers, module: str, session: str) -> Iterator[Child]:
 @contextmanager
 def _run_node_red(servers: Servers, folder: Path) -> Iterator[Child]:
     with psycopg.connect(servers.dsn) as connection:
-        socket, database = connection.info.host, connection.info.dbname
-    command: Sequence[str] = node_red.write_flow(
-        folder, socket, database, servers.broker.settings, "peer-node-red", _TOPIC
-    )
+        database = connection.info.host, connection.info.dbname
+    command: Sequence[str] = node_red.write_flow(folder, database, servers.broker.settings, "peer-node-red", _TOPIC)
     for state in folder.glob(".config*"):
         shutil.rmtree(state) if state.is_dir() else state.unlink()
     with Child("node-red", command, log=servers.folder / "node-red.log") as child:

@@ -63,10 +63,14 @@ def install(folder: Path) -> None:
         raise StartError(f"npm cannot install Node-RED: {' '.join(result.stderr.split())[-200:]}")
 
 
-def write_flow(folder: Path, socket: str, database: str, broker: BrokerSettings, session: str, topic: str) -> list[str]:
-    """Write settings and flow into the folder where Node-RED is installed; return the command that starts it."""
+def write_flow(folder: Path, database: tuple[str, str], broker: BrokerSettings, session: str, topic: str) -> list[str]:
+    """Write settings and flow into the folder where Node-RED is installed; return the command that starts it.
+
+    `database`: folder of its socket, and its name.
+    """
+    socket, name = database
     settings = folder / "settings.js"
-    settings.write_text(_SETTINGS.format(port=0, socket=socket, database=database))
+    settings.write_text(_SETTINGS.format(port=0, socket=socket, database=name))
     broker_node = {
         "id": "broker",
         "type": "mqtt-broker",
