@@ -146,10 +146,14 @@ class IngestSession:
 
     async def _publish_encoded(self, result: CommitResult) -> None:
         stored_ranges, live_messages = await asyncio.to_thread(self._encode_results, result)
-        for topic, payload in stored_ranges:
-            await self._connection.publish(topic, payload, retain=True, at_least_once=True)
+        if stored_ranges:
+            await self._publish_stored_ranges(stored_ranges)
         for topic, payload in live_messages:
             await self._connection.publish(topic, payload)
+
+    async def _publish_stored_ranges(self, stored_ranges: Sequence[_Publication]) -> None:
+        for topic, payload in stored_ranges:
+            await self._connection.publish(topic, payload, retain=True, at_least_once=True)
 
     def _encode_results(self, result: CommitResult) -> tuple[list[_Publication], list[_Publication]]:
         """Return signed stored ranges for nodes, and live messages for viewers."""

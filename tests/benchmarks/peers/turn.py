@@ -90,7 +90,7 @@ def run_measurement(contender: Contender, nodes: int, batches: int) -> Measureme
 def kill_while_draining(contender: Contender, nodes: int, batches: int, kills: int) -> dict[str, int]:
     """Kill the consumer at random moments; return the values that are missing and those that are there twice."""
     moments = random.Random(1)
-    rounds = max(int(batches * contender.share) // nodes, kills + 2)
+    rounds = max(batches // nodes, kills + 2)
     with _prepare(contender, nodes) as stage:
         expected = stage.publish(rounds)
         for number in range(1, kills + 1):
