@@ -12,7 +12,7 @@ _MAX_SETS = 50_000  # sets of properties that are remembered; a hostile node can
 
 
 class PropertyPlaces(NamedTuple):
-    """What the registry has for the properties of a batch.
+    """Places in the registry of the properties of a batch.
 
     properties           those with a datastream, sorted
     slots                their slots, in that order

@@ -19,7 +19,7 @@ _GRACE_SECONDS = 1.0  # until the transaction that was to follow counts as missi
 
 @dataclass(frozen=True, kw_only=True)
 class ResultPlan:
-    """What one transaction publishes. `rows` and `owners` include what earlier ones deferred.
+    """Results that one transaction publishes. `rows` and `owners` include what earlier ones deferred.
 
     rows    for viewers; None: these are deferred
     owners  keys to answer, with the hash that holds each; None: these are deferred

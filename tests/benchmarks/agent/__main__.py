@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.agent [--days 30] [--seconds 20] [--rounds 3]
 
-Both take a reading of eight properties every 50 ms and commit twice a second with synchronous = FULL; the broker is
-away, so both hold what they have and try to connect. The agent has a backlog of `--days`, signs and merges. The script
+Both take a reading of eight properties every 50 ms and commit twice a second with synchronous = FULL. There is no
+broker, so both store everything and try to connect. The agent has a backlog of `--days`, signs and merges. The script
 stores JSON lines, unsigned. Processor time and memory are those of the whole process, in turns; its start does not
 count.
 """

@@ -1,4 +1,4 @@
-"""What a short script does: one thread samples and commits, paho's own thread tries to connect."""
+"""A short script: one thread samples and commits, paho's own thread tries to connect."""
 
 import json
 import sqlite3

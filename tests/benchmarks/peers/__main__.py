@@ -5,7 +5,7 @@ python -m tests.benchmarks.peers [--batches 40000] [--rounds 3] [--nodes 100] [-
 Each turn has new servers: PostgreSQL as `timescaledb-tune` would configure it, and a broker in whose session signed
 batches wait, as in `piekwacht bench ingest`. Processor time is that of consumer, database and broker together, from
 /proc, from the moment when a backlog of known size waits until all of it is stored and answered. The consumers take
-turns. Afterwards each is killed (kill -9) while it drains a backlog, as often as `--kills` says, and the stored values
+turns. Afterwards each is killed (kill -9) while it drains a backlog, `--kills` times, and the stored values
 are counted. Node-RED takes part if npm can install it.
 """
 
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _choose(names: Sequence[str] | None, folder: Path) -> list[Contender]:
-    """Return the contenders of these names, or all; without Node-RED if it cannot be installed, which is said."""
+    """Return the contenders of these names, or all; without Node-RED if it cannot be installed, with a message."""
     folder.chmod(0o755)
     node_red_folder: Path | None = None
     if names is None or "Node-RED" in names:

@@ -1,4 +1,4 @@
-"""The consumers that are compared: how each is started on a database of its own, and what it stored."""
+"""The consumers that are compared: how each is started on a separate database, and what it stored."""
 
 import shutil
 import sys

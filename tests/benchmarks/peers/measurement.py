@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_DRAIN_SECONDS = 0.5  # s until broker and database have done what was asked before
+_DRAIN_SECONDS = 0.5  # s until broker and database have finished
 _POLL_SECONDS = 0.1
 _REPORT_SECONDS = 1.0  # s until acknowledgements, answers to nodes and live messages have been sent
 

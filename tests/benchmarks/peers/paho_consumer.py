@@ -1,7 +1,7 @@
 """The consumer loop of the scripts: a persistent session, as many messages as wait, one transaction, then PUBACK.
 
-As good as a short script can be: one thread receives, the other stores; a message is acknowledged after COMMIT; JSON
-is decoded by msgspec; rows are encoded by numpy and sorted in the order of the index.
+As good as a short script can be. One thread receives, the other stores. A message is acknowledged after COMMIT. JSON is
+decoded by msgspec. Rows are encoded by numpy and sorted in the order of the index.
 """
 
 import queue
@@ -22,7 +22,7 @@ _HEADER, _TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 
 
 class Batch(msgspec.Struct):
-    """What a script reads of a batch; the signature is not read."""
+    """Fields that a script reads of a batch; the signature is not read."""
 
     node: str
     seq: int
