@@ -95,18 +95,18 @@ def kill_while_draining(contender: Contender, nodes: int, batches: int, kills: i
         expected = stage.publish(rounds)
         for number in range(1, kills + 1):
             with contender.start(stage.servers) as child:
-                stage.wait_until_stored(rounds * number // (kills + 2))
+                _wait_for_values(stage, expected * number // (kills + 2))
                 time.sleep(moments.uniform(0, 0.3))
                 os.kill(child.process.pid, signal.SIGKILL)
                 child.process.wait()
         with contender.start(stage.servers):
-            _wait_until_idle(stage, expected)
+            _wait_for_values(stage, expected)
         stored, twice = stage.count(contender.count), stage.count(contender.duplicates)
     return {"kills": kills, "lost": expected - (stored - twice), "twice": twice}
 
 
-def _wait_until_idle(stage: _Stage, expected: int) -> None:
-    """Wait until everything is stored, or nothing has been added for a while."""
+def _wait_for_values(stage: _Stage, expected: int) -> None:
+    """Wait until so many values are stored, or nothing has been added for a while: a consumer may lose some."""
     last, changed_at = -1, time.monotonic()
     while last < expected and time.monotonic() < changed_at + _IDLE_SECONDS:
         count = stage.count(stage.contender.count)
