@@ -22,10 +22,10 @@ from edge_agent.hardware import read_hardware_id
 from edge_agent.publisher import Publisher
 from edge_agent.reading_log import ReadingLog
 from edge_agent.remote_config import TRIAL_SECONDS, RemoteConfig
-from edge_agent.sampler import Sampler
+from edge_agent.sampler import Sampler, SensorReading
 from edge_agent.sensor_factory import create_sensors
 from edge_agent.sensor_state import SensorState
-from edge_agent.sensors.sensor import Reading
+from edge_agent.sensors.sensor import Reading, Sensor
 from edge_agent.session import SessionContext
 from edge_agent.settings import Configuration
 from edge_agent.spool_writer import SpoolWriter, open_or_recover
@@ -53,8 +53,12 @@ class Agent:
         base: Path,
         remote_config: RemoteConfig,
         trial_seconds: float = TRIAL_SECONDS,
+        sensors: Sequence[Sensor] | None = None,
     ) -> None:
-        """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError."""
+        """Everything that can be wrong with the configuration is wrong here: ConfigurationError, AgentError.
+
+        `sensors`: in place of those of the configuration.
+        """
         settings = configuration.settings
         self._base, self._remote_config, self._trial_seconds = base, remote_config, trial_seconds
         self._desired: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -64,7 +68,9 @@ class Agent:
         tls = settings.broker.tls.load_context() if settings.broker.tls else None
         certificate_expiry = settings.broker.tls.read_expiry() if settings.broker.tls else None
         path = settings.spool.path
-        self._sampler = Sampler(create_sensors(settings.sensor, SensorState(path.with_suffix(".memory"))))
+        if sensors is None:
+            sensors = create_sensors(settings.sensor, SensorState(path.with_suffix(".memory")))
+        self._sampler = Sampler(sensors)
         self._spool = open_or_recover(path, node=settings.node.id)
         self._spool_writer = SpoolWriter(
             self._spool,
@@ -130,11 +136,7 @@ class Agent:
         collector = Collector(self._settings.batch, now=time.monotonic())
         trial_deadline = time.monotonic() + self._trial_seconds
         while not self._stop.is_set() and not self._restart and not (self._sampler.is_done and until_done):
-            # half a second at most: a signal is not noticed while waiting for a reading
-            item = self._sampler.next_reading(min(0.5, max(0.01, collector.seconds_until_due(time.monotonic()))))
-            if item is not None:
-                collector.add(item.sensor, item.reading)
-                self._tail_sender.send(item.sensor, item.reading)
+            self._collect_readings(collector)
             for fault in self._sampler.fault_readings(time.monotonic()):
                 collector.add(fault.sensor, fault.reading)
             if collector.is_due(time.monotonic()) or self._sampler.is_done:
@@ -147,10 +149,23 @@ class Agent:
                 raise AgentError("the publisher ended; the log says why; start the agent again")
         self._sampler.stop()
         for item in self._sampler.drain():
-            collector.add(item.sensor, item.reading)
+            self._collect(collector, item)
         self._store(collector.take_runs(time.monotonic()))
         self._spool_writer.flush()
         self._publisher.wake()
+
+    def _collect_readings(self, collector: Collector) -> None:
+        """Wait for readings, half a second at most, as a signal is not noticed meanwhile."""
+        timeout = min(0.5, max(0.01, collector.seconds_until_due(time.monotonic())))
+        readings = self._sampler.take_readings(timeout, due_at=collector.due_at, many=self._settings.batch.max_readings)
+        for item in readings:
+            self._collect(collector, item)
+        self._tail_sender.send(readings)
+
+    def _collect(self, collector: Collector, item: SensorReading) -> None:
+        collector.add(item.sensor, item.reading)
+        if collector.is_full:
+            self._store(collector.take_runs(time.monotonic()))
 
     def _start_requested_trial(self) -> bool:
         """Whether the gateway wants a configuration that can be tried."""

@@ -55,7 +55,7 @@ def measure_agent(*, days: int) -> str:
         signer = Signer.generate("bench")
         (folder / "node.key").write_text(signer.export())
         per_value, card_mb_per_day = _measure_single_commits(folder / "card.sqlite", signer)
-        spool_mb = _fill_spool(folder / "spool.sqlite", signer, days)
+        spool_mb = fill_spool(folder / "spool.sqlite", signer, days)
         startup, rss, cpu = _measure_process(folder, signer)
         result = BenchResult(
             rss_mb=round(rss, 1),
@@ -127,7 +127,8 @@ def _read_written_bytes() -> int:
     return int(fields["write_bytes"])
 
 
-def _fill_spool(path: Path, signer: Signer, days: int) -> float:
+def fill_spool(path: Path, signer: Signer, days: int) -> float:
+    """Store the backlog of so many days, merged as the agent merges it; return the size of the file in MB."""
     noise = random.Random(2)  # noqa: S311 - as above
     with Spool(path, node="bench") as spool:
         for day in range(days):
@@ -164,19 +165,21 @@ sensor = [{{ driver = "simulated", interval_seconds = 0.05, properties = {list(_
                 agent.kill()
                 raise RuntimeError("the agent to be measured did not start")
         startup = time.monotonic() - started - 0.5  # the first reading waits half a second for its commit
-        cpu, count = _read_cpu_seconds(agent.pid), len(log.read_bytes().splitlines())
+        cpu, count = read_cpu_seconds(agent.pid), len(log.read_bytes().splitlines())
         time.sleep(seconds)
-        cpu, count = _read_cpu_seconds(agent.pid) - cpu, len(log.read_bytes().splitlines()) - count
-        rss = _read_resident_mb(agent.pid)
+        cpu, count = read_cpu_seconds(agent.pid) - cpu, len(log.read_bytes().splitlines()) - count
+        rss = read_resident_mb(agent.pid)
         agent.terminate()
     return startup, rss, cpu * 1000 / count
 
 
-def _read_cpu_seconds(pid: int) -> float:
+def read_cpu_seconds(pid: int) -> float:
+    """Processor time of a process, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _read_resident_mb(pid: int) -> float:
+def read_resident_mb(pid: int) -> float:
+    """Resident memory of a process."""
     lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(lines["VmRSS"].split()[0]) / 1024

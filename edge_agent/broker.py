@@ -17,6 +17,7 @@ import paho.mqtt.client as paho
 from msgspec import Meta, Struct
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
+from edge_agent.certificate import read_end
 from edge_agent.configuration import ConfigurationError
 
 
@@ -49,10 +50,8 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
     def read_expiry(self) -> datetime | None:
         """When our certificate ends; None where it cannot be read."""
-        from cryptography import x509  # noqa: PLC0415 - only with a certificate: the import takes a megabyte
-
         try:
-            return x509.load_pem_x509_certificate(self.certificate.read_bytes()).not_valid_after_utc
+            return read_end(self.certificate.read_text())
         except (OSError, ValueError):
             return None
 

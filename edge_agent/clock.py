@@ -20,6 +20,7 @@ STEP_MS = 500  # wall time minus boot time moving by more than this is a step, l
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_SYNC_MS = 1000  # for so long an answer of the kernel is used
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -33,11 +34,9 @@ class Moment(Struct, frozen=True, kw_only=True):
 
 def now() -> Moment:
     """Read the clock."""
-    return Moment(
-        wall=time.time_ns() // 1_000_000,
-        mono=time.clock_gettime_ns(_BOOTTIME) // 1_000_000,
-        clock=ClockState.SYNCED if is_synchronised() else ClockState.UNSYNCED,
-    )
+    wall, mono = time.time_ns() // 1_000_000, time.clock_gettime_ns(_BOOTTIME) // 1_000_000
+    is_synced = _SYNC_CHECK.is_synchronised(mono)
+    return Moment(wall=wall, mono=mono, clock=ClockState.SYNCED if is_synced else ClockState.UNSYNCED)
 
 
 @cache
@@ -58,6 +57,22 @@ class _Timex(ctypes.Structure):
 @cache
 def _libc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+class _SyncCheck:
+    """Asks the kernel once a second: it decides by the minute, and a reading may come each 50 ms."""
+
+    def __init__(self) -> None:
+        self._is_synchronised, self._valid_until_ms = False, 0
+
+    def is_synchronised(self, mono: int) -> bool:
+        """The answer at `mono`, ms since boot, or up to a second before."""
+        if not self._valid_until_ms - _SYNC_MS <= mono < self._valid_until_ms:
+            self._is_synchronised, self._valid_until_ms = is_synchronised(), mono + _SYNC_MS
+        return self._is_synchronised
+
+
+_SYNC_CHECK = _SyncCheck()
 
 
 def is_synchronised() -> bool:

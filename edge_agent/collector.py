@@ -56,7 +56,17 @@ class Collector:
 
     def is_due(self, now: float) -> bool:
         """Whether it is time to store; `now` is monotonic seconds."""
-        return bool(self._pending_count) and (now >= self._due_at or self._pending_count >= self._settings.max_readings)
+        return bool(self._pending_count) and (now >= self._due_at or self.is_full)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many readings wait that they are stored before their time."""
+        return self._pending_count >= self._settings.max_readings
+
+    @property
+    def due_at(self) -> float:
+        """When the next commit is due, monotonic seconds."""
+        return self._due_at
 
     def take_runs(self, now: float) -> list[list[Reading]]:
         """Return and remove all waiting readings: one list per sensor, more if its clock stepped."""
@@ -68,8 +78,10 @@ class Collector:
         return runs
 
     def seconds_until_due(self, now: float) -> float:
-        """Seconds until the next commit; without readings there is none."""
-        return max(0.0, self._due_at - now) if self._pending_count else self._settings.interval_seconds
+        """Seconds until the next commit; if it is due already and there are no readings, there is none."""
+        if now < self._due_at or self._pending_count:
+            return max(0.0, self._due_at - now)
+        return self._settings.interval_seconds
 
     def _split_at_clock_steps(self, sensor: str, readings: Sequence[Reading]) -> list[list[Reading]]:
         """Cut where the clock was set: within a batch, stamps and time since boot advance equally."""

@@ -1,19 +1,18 @@
 """The sampler: one thread a sensor, so that a hung or broken one disturbs no other."""
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from edge_agent import clock
+from edge_agent.reading_buffer import ReadingBuffer
 from edge_agent.sensors.judgement import apply_physical_bound
 from edge_agent.sensors.sensor import Reading, Sensor, reading_at
 from edge_agent.wire import Flag
 
 _LOG = logging.getLogger(__name__)
-_QUEUE_LENGTH = 2000
 _MAX_PAUSE = 60.0
 _REMIND_SECONDS = 60.0
 
@@ -26,10 +25,10 @@ class SensorReading(NamedTuple):
 
 
 class Sampler:
-    """Starts the sensors; what they read comes out of `next`, in order of arrival."""
+    """Starts the sensors; what they read comes out of `take_readings`, in order of arrival."""
 
     def __init__(self, sensors: Sequence[Sensor]) -> None:
-        self._readings: queue.Queue[SensorReading] = queue.Queue(_QUEUE_LENGTH)
+        self._readings = ReadingBuffer[SensorReading]()
         self._stop_event = threading.Event()
         self._threads = [_SensorThread(sensor, self._readings, self._stop_event) for sensor in sensors]
 
@@ -54,12 +53,12 @@ class Sampler:
         for thread in self._threads:
             thread.start()
 
-    def next_reading(self, timeout: float) -> SensorReading | None:
-        """The next reading, or None when there is none within `timeout` seconds."""
-        try:
-            return self._readings.get(timeout=timeout) if timeout > 0 else self._readings.get_nowait()
-        except queue.Empty:
-            return None
+    def take_readings(self, timeout: float, *, due_at: float = 0.0, many: int = 1) -> list[SensorReading]:
+        """All readings that wait, after `timeout` seconds at most; earlier if `many` wait, or one after `due_at`.
+
+        `due_at`: monotonic seconds.
+        """
+        return self._readings.take(timeout, due_at=due_at, many=many)
 
     def fault_readings(self, now: float) -> Iterator[SensorReading]:
         """A reading without values, flagged, for each sensor that hangs: once a minute."""
@@ -70,7 +69,7 @@ class Sampler:
     @property
     def is_done(self) -> bool:
         """Whether every sensor has given all it will ever give, and all of it was taken."""
-        return not any(thread.is_alive() for thread in self._threads) and self._readings.empty()
+        return not any(thread.is_alive() for thread in self._threads) and not len(self._readings)
 
     def stop(self) -> None:
         """Stop every sensor; readings made so far can still be drained."""
@@ -81,16 +80,14 @@ class Sampler:
         readings: list[SensorReading] = []
         deadline = time.monotonic() + timeout
         while not self.is_done and time.monotonic() < deadline:
-            reading = self.next_reading(0.05)
-            if reading is not None:
-                readings.append(reading)
+            readings += self.take_readings(0.05)
         return readings
 
 
 class _SensorThread(threading.Thread):
     """One sensor's thread, which outlives whatever the sensor raises."""
 
-    def __init__(self, sensor: Sensor, readings: "queue.Queue[SensorReading]", stop_event: threading.Event) -> None:
+    def __init__(self, sensor: Sensor, readings: ReadingBuffer[SensorReading], stop_event: threading.Event) -> None:
         super().__init__(name=sensor.name, daemon=True)
         self.sensor, self.last_reading_at = sensor, time.monotonic()
         self._readings, self._stop_event = readings, stop_event
@@ -123,7 +120,8 @@ class _SensorThread(threading.Thread):
                 self._stop_event.wait(min(_MAX_PAUSE, 2.0**failures))
             else:
                 self._finished = True
-                return
+                break
+        self._readings.wake()
 
     def is_overdue(self, now: float) -> bool:
         """Whether it has been silent for too long, and nobody was reminded lately."""

@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -31,15 +31,16 @@ class TailSender:
         self._address = str(socket_path(spool))  # using a Path would cost more time than making a reading
         self._socket: socket.socket | None = None
 
-    def send(self, sensor: str, reading: Reading) -> None:
-        """Send a reading to the listener; a slow listener misses readings."""
-        if not os.path.exists(self._address):  # noqa: PTH110
+    def send(self, readings: Sequence[tuple[str, Reading]]) -> None:
+        """Send readings, each with its sensor, to the listener; a slow listener misses readings."""
+        if not readings or not os.path.exists(self._address):  # noqa: PTH110
             return
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)  # noqa: FBT003 - the library's own shape
         with contextlib.suppress(OSError):
-            self._socket.sendto(msgspec.json.encode((sensor, reading)), self._address)
+            for sensor, reading in readings:
+                self._socket.sendto(msgspec.json.encode((sensor, reading)), self._address)
 
 
 def receive_readings(spool: Path, *, timeout: float) -> Generator[tuple[str, Reading], None, None]:

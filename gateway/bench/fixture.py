@@ -58,6 +58,7 @@ def run_servers(dsn: str | None) -> Iterator[Servers]:
         if dsn is None:
             dsn = stack.enter_context(Postgres(folder, options=_POSTGRES_OPTIONS)).create_database("bench")
             _fill_wal_segments(dsn)
+            _touch_shared_buffers(dsn)
         migrate(dsn)
         yield Servers(folder, dsn, stack.enter_context(Broker(folder / "broker")))
 
@@ -68,6 +69,17 @@ def _fill_wal_segments(dsn: str) -> None:
         for _ in range(_WAL_SEGMENTS):
             connection.execute("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
         connection.execute("CHECKPOINT")
+
+
+def _touch_shared_buffers(dsn: str) -> None:
+    """Use each page of the shared buffers once: the kernel clears a page of a new server when it is first used."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE UNLOGGED TABLE touched (filler text STORAGE PLAIN)")
+        connection.execute(
+            "INSERT INTO touched SELECT repeat('x', 5000)"  # one row per page
+            " FROM generate_series(1, (SELECT setting::int FROM pg_settings WHERE name = 'shared_buffers'))"
+        )
+        connection.execute("DROP TABLE touched")
 
 
 def enrol_nodes(dsn: str, count: int) -> list[Signer]:

@@ -21,29 +21,28 @@ import numpy as np
 import psycopg
 
 from edge_agent.wire import Signer
+from gateway.bench.backlog import (
+    MAX_BATCHES_PER_SECOND,
+    READINGS_PER_BATCH,
+    ROWS_PER_BATCH,
+    publish_batches,
+    subscribe,
+)
 from gateway.bench.fixture import (
     AREA,
-    TYPICAL_VALUES,
     enrol_nodes,
     process_tree,
     resident_megabytes,
     run_gateway,
     run_servers,
-    sign_batch,
 )
 from gateway.errors import GatewayError
 from gateway.ingest.consumer import derive_session_name
-from gateway.mqtt.connection import open_connection
-from gateway.mqtt.settings import BrokerSettings
 from gateway.store.connection import QUERIES, connect
 from gateway.store.copy_observations import encode_observations
 from gateway.system.child_process import Child
 
-_TYPICAL = np.array(list(TYPICAL_VALUES.values()))
-_READINGS_PER_BATCH = 10  # per batch
-_ROWS_PER_BATCH = _READINGS_PER_BATCH * len(TYPICAL_VALUES)
 _BATCHES_PER_TRANSACTION = 1_000  # per transaction, of the gateway and of COPY
-_MAX_BATCHES_PER_SECOND = 4_500  # batches per second that are prepared: more than the gateway can store
 _INTERVAL_SECONDS = 3.0  # s of ingest between COPYs, so that slow and fast phases of the machine affect both
 _MAX_INTERVAL_SECONDS = 30.0  # s until a turn ends, with any number of transactions
 _DRAIN_SECONDS = 0.3  # s
@@ -65,9 +64,9 @@ def run(args: argparse.Namespace) -> int:
     with run_servers(args.dsn) as (folder, dsn, broker):
         nodes = enrol_nodes(dsn, args.nodes)
         key = Signer.generate("gateway.bench")
-        asyncio.run(_subscribe(broker.settings, derive_session_name(key, [AREA])))
-        batches = args.nodes + int((args.seconds + _INTERVAL_SECONDS) * _MAX_BATCHES_PER_SECOND)
-        asyncio.run(_publish_batches(broker.settings, nodes, batches))
+        asyncio.run(subscribe(broker.settings, derive_session_name(key, [AREA])))
+        batches = args.nodes + int((args.seconds + _INTERVAL_SECONDS) * MAX_BATCHES_PER_SECOND)
+        asyncio.run(publish_batches(broker.settings, nodes, batches))
         with run_gateway(folder, dsn, broker.settings, key, public_log=args.public_log) as child:
             _wait_for_nodes(dsn, child, args.nodes)
             intervals = _measure_intervals(dsn, child, args.nodes, args.seconds)
@@ -78,34 +77,9 @@ def run(args: argparse.Namespace) -> int:
             "database": _describe_database(dsn),
         }
     turns = f"{len(intervals)} turns of {_INTERVAL_SECONDS} s"
-    print(f"{turns}, batches of {_ROWS_PER_BATCH} values from {args.nodes} nodes")  # noqa: T201 - a command prints
+    print(f"{turns}, batches of {ROWS_PER_BATCH} values from {args.nodes} nodes")  # noqa: T201 - a command prints
     print(json.dumps(result))  # noqa: T201 - a command prints
     return 0
-
-
-def _generate_payloads(nodes: list[Signer], batches: int) -> Iterator[tuple[str, bytes]]:
-    """Return batches node by node, round by round, as a network sends them; values vary a little."""
-    noise = np.random.default_rng(1)
-    start = time.time_ns() // 1_000_000 - batches // len(nodes) * _READINGS_PER_BATCH * 1000
-    for number in range(batches):
-        signer, seq = nodes[number % len(nodes)], number // len(nodes) + 1
-        values = np.round(_TYPICAL * (1 + 0.02 * noise.standard_normal((_READINGS_PER_BATCH, len(TYPICAL_VALUES)))), 2)
-        columns = {name: values[:, i].tolist() for i, name in enumerate(TYPICAL_VALUES)}
-        yield sign_batch(signer, seq, start + seq * _READINGS_PER_BATCH * 1000, 1000, columns)
-
-
-async def _subscribe(settings: BrokerSettings, session: str) -> None:
-    """Create the gateway's broker session, so that the broker collects messages for it."""
-    async with open_connection(settings, session, max_waiting=1) as link:
-        await link.subscribe([f"pw/v1/{AREA}/+/readings"])
-
-
-async def _publish_batches(settings: BrokerSettings, nodes: list[Signer], batches: int) -> None:
-    """Sign, send, and wait until the broker has every batch."""
-    async with open_connection(settings, "bench-publisher", max_waiting=1) as link:
-        for topic, body in _generate_payloads(nodes, batches):
-            await link.publish(topic, body, at_least_once=True)
-        await link.subscribe(["bench/nothing"])  # its answer shows that the broker has read everything before
 
 
 def _wait_for_nodes(dsn: str, child: Child, nodes: int) -> None:
@@ -186,7 +160,7 @@ class _CopyBenchmark:
 
     def __init__(self, connection: psycopg.Connection, nodes: int) -> None:
         self._connection, self._noise = connection, np.random.default_rng(2)
-        self._rows_per_stream = max(_BATCHES_PER_TRANSACTION // nodes, 1) * _READINGS_PER_BATCH
+        self._rows_per_stream = max(_BATCHES_PER_TRANSACTION // nodes, 1) * READINGS_PER_BATCH
         self._next_at = time.time_ns() // 1_000_000
 
     def measure_rates(self, seconds: float) -> list[float]:
@@ -205,7 +179,7 @@ class _CopyBenchmark:
 
     def _encode_rows(self) -> tuple[int, bytes]:
         """Return the number of rows and their bytes."""
-        datastreams = _BATCHES_PER_TRANSACTION * _ROWS_PER_BATCH // self._rows_per_stream
+        datastreams = _BATCHES_PER_TRANSACTION * ROWS_PER_BATCH // self._rows_per_stream
         rows = datastreams * self._rows_per_stream
         self._next_at += self._rows_per_stream * 1000
         return rows, encode_observations(
@@ -242,7 +216,7 @@ def _transactions_within(interval: _Interval, transactions: Sequence[_Transactio
 def _compute_rate(transactions: Sequence[_Transaction]) -> float:
     """Return rows per second from the first COMMIT to the last; rows of the first do not count."""
     first, *later = transactions
-    return sum(t.batches for t in later) * _ROWS_PER_BATCH / (later[-1].committed_at - first.committed_at)
+    return sum(t.batches for t in later) * ROWS_PER_BATCH / (later[-1].committed_at - first.committed_at)
 
 
 def _summarize(intervals: Sequence[_Interval], transactions: Sequence[_Transaction]) -> dict[str, object]:

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from edge_agent.wire import NoteError, Signer, Verifier, split_note
@@ -60,7 +61,8 @@ def _sign_release(args: argparse.Namespace) -> None:
     except (NoteError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{args.key}: {error}") from None
     note = signer.sign(text)
-    pem = signer.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    public_key = Ed25519PublicKey.from_public_bytes(signer.verifier.public)
+    pem = public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     (args.folder / _SUMS).write_bytes(text)
     (args.folder / _NOTE).write_bytes(note)
     (args.folder / _RAW).write_bytes(split_note(note)[1][0].signature)

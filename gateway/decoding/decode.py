@@ -27,6 +27,7 @@ from edge_agent.wire import (
     UnsignedError,
     is_guest,
 )
+from gateway.decoding.places import find_places
 from gateway.decoding.rejection import RejectionReason
 from gateway.decoding.signature import is_valid_signature
 from gateway.model.clock_doubt import ClockDoubt, find_clock_doubt
@@ -128,7 +129,8 @@ class VerifiedBatch:
 
     def build_header(self, registry: Registry) -> BatchHeader:
         """Build the header, with the properties as this registry has them."""
-        batch, properties = self.batch, registry.properties
+        batch = self.batch
+        places = find_places(registry, batch)
         return BatchHeader(
             payload=self.payload,
             sha256=self.sha256,
@@ -144,10 +146,8 @@ class VerifiedBatch:
             readings=len(batch.dt),
             late=self.late,
             clock_doubt=self.clock_doubt,
-            unplaced_properties=tuple(
-                p for p in batch.values if (batch.node, p) not in registry.slots and p in properties
-            ),
-            unknown_properties=tuple(sorted(p for p in batch.values if p not in properties)),
+            unplaced_properties=places.unplaced_properties,
+            unknown_properties=places.unknown_properties,
         )
 
 
@@ -249,7 +249,8 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
     Within a batch they are ordered by property and time. Of two readings at one time the valid, lower one comes first.
     A value that is None and has no flag is no observation and is left out too.
     """
-    placed_properties = [sorted(p for p in v.batch.values if (v.batch.node, p) in registry.slots) for v in batches]
+    places = [find_places(registry, v.batch) for v in batches]
+    placed_properties = [p.properties for p in places]
     if not any(placed_properties):
         return ObservationBatch.from_columns([], [], [])
     lengths = np.array([len(v.batch.dt) for v in batches])
@@ -261,11 +262,7 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
     reading_index = _expand_spans((np.cumsum(lengths) - lengths)[batch_of_column], lengths[batch_of_column])
     batch_index = np.repeat(batch_of_column, lengths[batch_of_column])
     values = [v.batch.values[name] for v, names in zip(batches, placed_properties, strict=True) for name in names]
-    slots = [
-        registry.slots[v.batch.node, name]
-        for v, names in zip(batches, placed_properties, strict=True)
-        for name in names
-    ]
+    slots = list(chain.from_iterable(p.slots for p in places))
     rows = ObservationBatch.from_columns(
         np.repeat(slots, lengths[batch_of_column]),
         times[reading_index],
@@ -277,7 +274,8 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
         **_collect_covariates(batches, reading_index),
     )
     rows = _order_readings(rows, np.repeat(np.arange(len(slots)), lengths[batch_of_column]))
-    return rows[~np.isnan(rows.value) | (rows.flags != 0)]
+    is_observation = ~np.isnan(rows.value) | (rows.flags != 0)
+    return rows if is_observation.all() else rows[is_observation]  # nearly always all are: the copy takes a while
 
 
 def _order_readings(rows: ObservationBatch, column: IntArray) -> ObservationBatch:
@@ -306,10 +304,13 @@ def _collect_flags(
 ) -> FlagArray:
     """Return the flags that nodes set, in the order of `place_observations`; most batches have none."""
     flags, ends = np.zeros(int(lengths.sum()), np.int32), np.cumsum(lengths)
-    columns = (v.batch.flags.get(name) for v, names in zip(batches, placed_properties, strict=True) for name in names)
-    for i, column in enumerate(columns):
-        if column:
-            flags[ends[i] - lengths[i] : ends[i]] = column
+    first = 0  # column of the batch
+    for verified, names in zip(batches, placed_properties, strict=True):
+        for i, name in enumerate(names if verified.batch.flags else (), first):
+            column = verified.batch.flags.get(name)
+            if column:
+                flags[ends[i] - lengths[i] : ends[i]] = column
+        first += len(names)
     return flags
 
 

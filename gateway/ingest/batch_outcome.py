@@ -53,7 +53,7 @@ class BatchOutcome:
     records            the rows, encoded for COPY
     batch_rows         the signed batches, encoded for COPY
     node_states        new states of each node that sent a batch
-    live_observations  latest values for viewers
+    live_observations  latest values for viewers; None: the transaction probably defers them
     """
 
     version_before: StateVersion
@@ -63,11 +63,17 @@ class BatchOutcome:
     records: Sequence[CopyRecords]
     batch_rows: BatchRows
     node_states: Sequence[NodeStates]
-    live_observations: Sequence[LiveObservation]
+    live_observations: Sequence[LiveObservation] | None
 
     @classmethod
     def compute(
-        cls, analyzer: Analyzer, before: VersionedState, headers: Sequence[BatchHeader], rows: ObservationBatch
+        cls,
+        analyzer: Analyzer,
+        before: VersionedState,
+        headers: Sequence[BatchHeader],
+        rows: ObservationBatch,
+        *,
+        with_live: bool = True,
     ) -> Self:
         """Flag, detect and encode. `rows.batch` indexes `headers`; slots are those of the registry of `before`."""
         registry = before.registry
@@ -80,7 +86,7 @@ class BatchOutcome:
             records=prepare_records(rows, registry),
             batch_rows=BatchRows.from_headers(headers),
             node_states=analyzer.dump_nodes(state_after, _find_nodes(rows, registry)),
-            live_observations=select_latest(rows, registry),
+            live_observations=select_latest(rows, registry) if with_live else None,
         )
 
 

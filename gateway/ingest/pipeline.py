@@ -21,6 +21,7 @@ from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
 from gateway.ingest.copies import CopyDetector, CopySighting
 from gateway.ingest.dating import BatchDating
+from gateway.ingest.deferral import DeferredResults, ResultPlan
 from gateway.ingest.handover import FormerEventEnder
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
@@ -32,8 +33,10 @@ from gateway.ingest.speculation import Speculation, Speculator
 from gateway.ingest.state import IngestState
 from gateway.ingest.transaction_log import log_events
 from gateway.ingest.transaction_report import TransactionReport
-from gateway.live.message import LiveMessage
-from gateway.model.registry import Node
+from gateway.live.latest import select_latest
+from gateway.live.message import LiveMessage, LiveObservation
+from gateway.model.observation import ObservationBatch
+from gateway.model.registry import Node, Registry
 from gateway.quality.flagger import Flagger
 from gateway.store import clock_offsets, ledger, observations, quarantine, stations
 from gateway.store import events as event_store
@@ -82,15 +85,21 @@ class Pipeline:
         self._former_events = FormerEventEnder(store, detector.name)
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
+        self._deferred = DeferredResults()
 
     @property
     def nodes(self) -> Mapping[str, Node]:
         """Every enrolled node, as of the last transaction."""
         return self._state.nodes
 
-    async def speculate(self, payloads: Sequence[Payload], previous: Speculation | None = None) -> Speculation:
-        """Decode and analyse payloads in a thread ahead of `process`; `previous` is the micro-batch before."""
-        return await self._speculator.speculate(payloads, previous)
+    async def speculate(
+        self, payloads: Sequence[Payload], previous: Speculation | None = None, *, is_followed: bool = False
+    ) -> Speculation:
+        """Decode and analyse payloads in a thread ahead of `process`; `previous` is the micro-batch before.
+
+        `is_followed`: another full micro-batch waits, so `process` may defer what it publishes.
+        """
+        return await self._speculator.speculate(payloads, previous, is_followed=is_followed)
 
     async def process(
         self,
@@ -100,18 +109,22 @@ class Pipeline:
     ) -> CommitResult:
         """Store all new payloads, and the status and health messages of nodes.
 
-        `speculation` saves repeating the work already done on these payloads, if it still holds.
+        `speculation` saves repeating the work already done on these payloads, if it still holds. Without it, results
+        are neither deferred nor those that were deferred before.
         Raises psycopg.Error, and then nothing is stored.
         """
+        deferred = self._deferred if speculation else DeferredResults()
         if speculation is None:
             speculation = Speculation(decoded=DecodedPayloads(payloads=payloads, registry=None), outcome=None)
         try:
-            return await self._run_transaction(speculation, node_messages)
+            return await self._run_transaction(speculation, node_messages, deferred)
         finally:
             self._state.withdraw()
             speculation.state_known.set()
 
-    async def _run_transaction(self, speculation: Speculation, node_messages: Sequence[NodeMessage]) -> CommitResult:
+    async def _run_transaction(
+        self, speculation: Speculation, node_messages: Sequence[NodeMessage], deferred: DeferredResults
+    ) -> CommitResult:
         started_at = time.perf_counter()
         async with self._store.transaction() as tx:
             accepted = await self._accept(tx, speculation.decoded)
@@ -124,7 +137,12 @@ class Pipeline:
             # compete with this transaction for the interpreter.
             self._state.announce(outcome.state_after)
             speculation.state_known.set()
-            result, anchors = await self._store_outcome(tx, accepted, outcome, node_messages)
+            deferred.adopt_load(self._state.load_number)
+            plan = deferred.plan(
+                outcome.rows, accepted.batches.owners, is_followed=speculation.is_followed, now=time.monotonic()
+            )
+            result, anchors = await self._store_outcome(tx, accepted, outcome, node_messages, plan)
+        deferred.commit(plan)
         if anchors is not self._state.anchors or any(clock_offsets.is_suspect(header) for header in new):
             self._dating.request()
         self._state.commit(tx, anchors)
@@ -170,11 +188,17 @@ class Pipeline:
         )
 
     async def _store_outcome(
-        self, tx: Transaction, accepted: _Accepted, outcome: BatchOutcome, node_messages: Sequence[NodeMessage]
+        self,
+        tx: Transaction,
+        accepted: _Accepted,
+        outcome: BatchOutcome,
+        node_messages: Sequence[NodeMessage],
+        plan: ResultPlan,
     ) -> tuple[CommitResult, clock_offsets.Anchors]:
         """Write all that the transaction stores. The signed bytes come last, so that `committed_at` is late."""
         batches, rejected, registry = accepted.batches, accepted.rejected, accepted.state.registry
         await observations.copy_observations(tx, outcome.records, batches.ids)
+        live_observations = await _select_live(outcome, plan, registry)
         received_keys = [header.key for header in batches.new]
         received_keys += [rejection.key for rejection in rejected if rejection.key is not None]
         async with tx.pipeline():
@@ -184,11 +208,18 @@ class Pipeline:
             await update_node_status(tx, node_messages, batches.new, registry)
             anchors = await clock_offsets.record_clock_offsets(tx, batches.new, batches.ids, self._state.anchors)
             await record_gaps(tx, outcome.rows, registry)
-            live_messages = await write_outbox(tx, outcome.live_observations, outcome.events, registry)
+            live_messages = await write_outbox(tx, live_observations, outcome.events, registry)
             await record_copies(tx, accepted.copies)
-            stored_ranges = await ledger.load_stored_ranges(tx, batches.owners)
+            stored_ranges = await ledger.load_stored_ranges(tx, plan.owners or {})
         await ledger.copy_batches(tx, outcome.batch_rows, batches.ids)
         return CommitResult(stored_ranges=stored_ranges, live_messages=live_messages), anchors
+
+    async def take_overdue_results(self) -> CommitResult:
+        """Return deferred results for which no transaction came, since the connection to the broker broke."""
+        if not self._deferred.is_overdue(time.monotonic()):
+            return CommitResult()
+        nothing = Speculation(decoded=DecodedPayloads(payloads=[], registry=None), outcome=None)
+        return await self.process([], speculation=nothing)
 
     async def quarantine_payload(self, rejected: RejectedPayload) -> None:
         """Put a payload that the database refused into quarantine. Raises psycopg.Error."""
@@ -244,3 +275,12 @@ class Pipeline:
     async def release_areas(self) -> None:
         """Let another gateway write for our areas; `acquire_areas` or `process` locks them again."""
         await self._store.close()
+
+
+async def _select_live(outcome: BatchOutcome, plan: ResultPlan, registry: Registry) -> Sequence[LiveObservation]:
+    """Return the latest values that this transaction publishes; the computation ahead may have them."""
+    if plan.rows is None:
+        return ()
+    if len(plan.rows) == 1 and outcome.live_observations is not None:
+        return outcome.live_observations
+    return await asyncio.to_thread(select_latest, ObservationBatch.concatenate(plan.rows), registry)

@@ -18,7 +18,6 @@ import psycopg
 from alerting.log import get_logger
 from edge_agent.wire import TOPIC_PREFIX, DesiredConfig, Signer, StoredRanges, Topic, TopicKind, live_topic
 from gateway import telemetry
-from gateway.decoding.signature import make_sign_function
 from gateway.guests.notary import GuestNotary
 from gateway.guests.publications import GuestPublications
 from gateway.ingest.commit import DatabaseUnavailableError, commit_with_retry, report_database_failure, store_payloads
@@ -55,7 +54,6 @@ class IngestSession:
         self._connection, self._pipeline, self._settings, self._signer = connection, pipeline, settings, signer
         self._notary, self._publications = notary, publications
         self._guest_filters: set[str] = set()
-        self._sign = make_sign_function(signer.private.private_bytes_raw())
         self._desired_configs = DesiredConfigTracker(settings.areas)
         self._queue: asyncio.Queue[MicroBatch] = asyncio.Queue(1)
         self._transaction_lock = asyncio.Lock()
@@ -84,7 +82,8 @@ class IngestSession:
             telemetry.QUEUE.labels("ingest").set(len(self._connection))
             own_messages = await self._store_publications(messages)
             payloads, node_messages = split_messages(own_messages, datetime.now(UTC))
-            speculation = await self._pipeline.speculate(payloads, previous=speculation)
+            is_followed = len(self._connection) >= self._settings.max_batches
+            speculation = await self._pipeline.speculate(payloads, previous=speculation, is_followed=is_followed)
             await self._queue.put(
                 MicroBatch(messages=messages, payloads=payloads, node_messages=node_messages, speculation=speculation)
             )
@@ -143,10 +142,14 @@ class IngestSession:
         await asyncio.sleep(REPORT_DELAY)
         async with self._finish_transaction_first():
             await self._connection.acknowledge(messages)
-            stored_ranges, live_messages = await asyncio.to_thread(self._encode_results, result)
+            await self._publish_encoded(result)
+
+    async def _publish_encoded(self, result: CommitResult) -> None:
+        stored_ranges, live_messages = await asyncio.to_thread(self._encode_results, result)
+        if stored_ranges:
             await self._publish_stored_ranges(stored_ranges)
-            for topic, payload in live_messages:
-                await self._connection.publish(topic, payload)
+        for topic, payload in live_messages:
+            await self._connection.publish(topic, payload)
 
     async def _publish_stored_ranges(self, stored_ranges: Sequence[_Publication]) -> None:
         for topic, payload in stored_ranges:
@@ -163,7 +166,7 @@ class IngestSession:
         return stored_ranges, [(live_topic(live.area), live.encode()) for live in result.live_messages]
 
     async def _run_maintenance(self) -> None:
-        """Replay quarantined payloads, store what guests sent, end silent events, publish configurations.
+        """Replay quarantined payloads, store what guests sent, end silent events, publish what is still to be sent.
 
         A failure waits for the next turn. It runs between commits, as both use the same database connection.
         """
@@ -174,13 +177,15 @@ class IngestSession:
             while await self._pipeline.replay_quarantined():
                 _LOG.info("quarantined payloads replayed")
             live_messages = [*await self._store_guest_messages(), *await self._pipeline.end_silent_events()]
+            deferred = await self._pipeline.take_overdue_results()
         except psycopg.Error as error:
             report_database_failure(error)
-            live_messages = []
+            live_messages, deferred = [], CommitResult()
         await self._pipeline.date_pending_batches()
         await self._subscribe_to_guests()
         for live in live_messages:
             await self._connection.publish(live_topic(live.area), live.encode())
+        await self._publish_encoded(deferred)
         for desired, area in self._desired_configs.collect_changes(self._pipeline.nodes):
             topic, payload = self._sign_note(Topic(area=area, node=desired.node, kind=TopicKind.CONFIG), desired)
             await self._connection.publish(topic, payload, retain=True, at_least_once=True)
@@ -203,7 +208,7 @@ class IngestSession:
         return [] if result is None else result.live_messages
 
     def _sign_note(self, topic: Topic, note: StoredRanges | DesiredConfig) -> _Publication:
-        return str(topic), self._signer.sign(note.encode(), self._sign)
+        return str(topic), self._signer.sign(note.encode())
 
 
 @contextmanager

@@ -23,10 +23,12 @@ class Speculation:
     """Decoded payloads on their way to `Pipeline.process`, with the outcome if all of them are new.
 
     state_known  set once it is known from which state the next micro-batch starts
+    is_followed  whether another full micro-batch waits, so that this one may defer results
     """
 
     decoded: DecodedPayloads
     outcome: BatchOutcome | None
+    is_followed: bool = False
     state_known: asyncio.Event = field(default_factory=asyncio.Event)
 
     def outcome_for(self, state: VersionedState, headers: Sequence[BatchHeader]) -> BatchOutcome | None:
@@ -48,7 +50,9 @@ class Speculator:
     ) -> None:
         self._analyzer, self._state, self._decode = analyzer, state, decode
 
-    async def speculate(self, payloads: Sequence[Payload], previous: Speculation | None) -> Speculation:
+    async def speculate(
+        self, payloads: Sequence[Payload], previous: Speculation | None, *, is_followed: bool
+    ) -> Speculation:
         """Verify signatures at once; compute the outcome as soon as the state after `previous` is known.
 
         That state is known when the transaction of `previous` begins to write, long before its COMMIT.
@@ -61,17 +65,23 @@ class Speculator:
             await previous.state_known.wait()
         state = self._state.expected
         if state is None:
-            return Speculation(decoded=decoded, outcome=None)
-        return await asyncio.to_thread(self._speculate, decoded, state)
+            return Speculation(decoded=decoded, outcome=None, is_followed=is_followed)
+        return await asyncio.to_thread(self._speculate, decoded, state, is_followed=is_followed)
 
-    def _speculate(self, decoded: DecodedPayloads, state: VersionedState) -> Speculation:
+    def _speculate(self, decoded: DecodedPayloads, state: VersionedState, *, is_followed: bool) -> Speculation:
         decoded = decoded.with_registry(state.registry)
-        return Speculation(decoded=decoded, outcome=self.compute_outcome(state, decoded, decoded.headers))
+        outcome = self.compute_outcome(state, decoded, decoded.headers, with_live=not is_followed)
+        return Speculation(decoded=decoded, outcome=outcome, is_followed=is_followed)
 
     def compute_outcome(
-        self, state: VersionedState, decoded: DecodedPayloads, headers: Sequence[BatchHeader]
+        self,
+        state: VersionedState,
+        decoded: DecodedPayloads,
+        headers: Sequence[BatchHeader],
+        *,
+        with_live: bool = True,
     ) -> BatchOutcome:
         """Flags and detection of the batches of `headers`; blocks for milliseconds, so call it in a thread."""
         rows = decoded.with_registry(state.registry).select_rows(headers)
         with telemetry.DETECT_SECONDS.time():
-            return BatchOutcome.compute(self._analyzer, state, headers, rows)
+            return BatchOutcome.compute(self._analyzer, state, headers, rows, with_live=with_live)

@@ -77,6 +77,13 @@ class ObservationBatch:
             **optional_columns,
         )
 
+    @classmethod
+    def concatenate(cls, batches: Sequence[Self]) -> Self:
+        """Return the rows of all batches, at least one, in their order; `batch` keeps counting within each."""
+        if len(batches) == 1:
+            return batches[0]
+        return cls(**{name: np.concatenate([getattr(b, name) for b in batches]) for name in cls.__slots__})
+
     def __getitem__(self, rows: slice | IndexArray) -> Self:
         """The chosen rows, in the order given."""
         return type(self)(**{name: getattr(self, name)[rows] for name in self.__slots__})

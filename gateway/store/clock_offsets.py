@@ -46,10 +46,16 @@ def find_new_anchors(batches: Sequence[BatchHeader], anchors: Anchors) -> dict[B
     """Return the anchors that are better than those we have."""
     new: dict[Boot, Anchor] = {}
     for header in batches:
-        boot, anchor = (header.node, header.boot), read_anchor(header)
+        boot = header.node, header.boot
+        anchor = None if _is_later_synced(header, new.get(boot) or anchors.get(boot)) else read_anchor(header)
         if anchor is not None and anchor.is_better_than(new.get(boot) or anchors.get(boot)):
             new[boot] = anchor
     return new
+
+
+def _is_later_synced(header: BatchHeader, anchor: Anchor | None) -> bool:
+    """Whether the header cannot give a better anchor than this one of a set clock; nearly every one is like this."""
+    return anchor is not None and anchor.synced and header.mono >= anchor.mono
 
 
 async def _store_anchors(tx: Transaction, anchors: Anchors) -> None:

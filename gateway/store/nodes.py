@@ -32,6 +32,7 @@ class NodeMessage:
 class _NodeStatus:
     """`dated`: whether the stamps of the newest live batch are believed; None: no live batch, `clock_error_ms` too."""
 
+    node_id: str
     last_seen: datetime
     online: bool | None = None
     status: str | None = None
@@ -48,15 +49,7 @@ async def update_node_status(
     if entries:
         await tx.execute(
             QUERIES["upsert_node_status"],
-            {
-                "nodes": list(entries),
-                "last_seen": [e.last_seen for e in entries.values()],
-                "online": [e.online for e in entries.values()],
-                "status": [e.status for e in entries.values()],
-                "health": [e.health for e in entries.values()],
-                "dated": [e.dated for e in entries.values()],
-                "clock_errors": [e.clock_error_ms for e in entries.values()],
-            },
+            {"entries": msgspec.json.encode(list(entries.values()))},  # psycopg encodes arrays element by element
         )
 
 
@@ -85,7 +78,7 @@ def merge_messages(
     entries: dict[str, _NodeStatus] = {}
     for header in headers:
         received_at = header.payload.received_at
-        entry = entries.setdefault(header.node, _NodeStatus(last_seen=received_at))
+        entry = entries.setdefault(header.node, _NodeStatus(node_id=header.node, last_seen=received_at))
         entry.last_seen = received_at
         if not header.late:
             entry.dated = header.clock_doubt is None
@@ -95,7 +88,7 @@ def merge_messages(
         content = _decode_object(message.body)
         if node is None or node.area != message.topic.area or content is None:
             continue
-        entry = entries.setdefault(node.id, _NodeStatus(last_seen=message.received_at))
+        entry = entries.setdefault(node.id, _NodeStatus(node_id=node.id, last_seen=message.received_at))
         text = _NUL.sub(r"\1", msgspec.json.encode(content).decode())  # jsonb cannot hold NUL
         if message.topic.kind is TopicKind.STATUS:
             online = content.get("online")

@@ -155,10 +155,9 @@ SELECT nextval('live_id') FROM generate_series(1, %(count)s)
 -- The newest status and health of a node, and when it was heard; absent parts keep their stored values.
 -- `dated`: whether its newest live batch has a believable time; NULL: no live batch here.
 INSERT INTO node_status (node_id, last_seen, online, status, health, undated_since, clock_error_ms)
-SELECT u.node_id, u.last_seen, u.online, u.status, u.health, CASE WHEN NOT u.dated THEN u.last_seen END, u.clock_error_ms
-FROM unnest(%(nodes)s::text[], %(last_seen)s::timestamptz[], %(online)s::boolean[], %(status)s::jsonb[], %(health)s::jsonb[],
-            %(dated)s::boolean[], %(clock_errors)s::bigint[])
-     AS u(node_id, last_seen, online, status, health, dated, clock_error_ms)
+SELECT u.node_id, u.last_seen, u.online, u.status::jsonb, u.health::jsonb, CASE WHEN NOT u.dated THEN u.last_seen END, u.clock_error_ms
+FROM json_to_recordset(convert_from(%(entries)b, 'UTF8')::json)
+     AS u(node_id text, last_seen timestamptz, online boolean, status text, health text, dated boolean, clock_error_ms bigint)
 ON CONFLICT (node_id) DO UPDATE SET
     undated_since = CASE WHEN excluded.undated_since IS NOT NULL
                          THEN coalesce(node_status.undated_since, excluded.undated_since)

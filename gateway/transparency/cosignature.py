@@ -85,7 +85,7 @@ class WitnessKey:
 def cosign(signer: Signer, text: bytes, time: int) -> bytes:
     """Signature line over the text of a checkpoint; `time` in seconds since 1970."""
     blob = _key_id(signer.name, signer.verifier.public) + time.to_bytes(_TIME_BYTES, "big")
-    blob += signer.private.sign(_message(time, text))
+    blob += signer.make_signature(_message(time, text))
     return f"— {signer.name} ".encode() + base64.b64encode(blob) + b"\n"
 
 

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from nacl.signing import SigningKey
 
 from edge_agent.signing import Signer
 from edge_agent.wire import ReadingBatch
@@ -36,7 +36,7 @@ DETECTOR_PARAMETERS = b'{"threshold":2.29}'
 
 def make_signer(name, seed):
     """A key that is the same in every run."""
-    return Signer(name=name, private=Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
+    return Signer(name=name, private=SigningKey(bytes([seed]) * 32))
 
 
 def format_time(milliseconds):

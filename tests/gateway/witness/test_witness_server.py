@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 HEAVY = (
     "aiomqtt", "alerting.catalogue", "authlib", "fastapi", "httpx", "jinja2", "numba", "numpy", "prometheus_client",
     "psycopg", "psycopg_pool", "pyarrow", "pydantic", "rfc3161_client", "rich", "starlette", "structlog", "uvicorn",
-    "uvloop", "nacl", "re2",
+    "uvloop", "re2",
 )  # fmt: skip
 
 
