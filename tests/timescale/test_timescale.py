@@ -32,6 +32,7 @@ ANY = {
     "incarnation": "aaaaaaaaaaaa", "number": 1, "leaf": 0, "prefix": "detector", "patterns": ["none"],
     "resolution": 0.1, "days": 4,
     "kind": None, "plumes": ["none"], "plume_ids": None,
+    "properties": None, "sites": None,
     "areas": None, "wind": None, "like": None, "state": None, "account": "anna",
 }  # fmt: skip
 EMPTY = {  # queries without rows in this test's data
@@ -61,6 +62,14 @@ EMPTY = {  # queries without rows in this test's data
     "select_track",
     "select_grid_cells",
     "select_private_carriers",
+    "select_measured_events",
+    "select_event_places",
+    "select_site_reports",
+    "select_site_reports_at",
+    "select_site_values",
+    "select_laboratory_samples",
+    "select_complaint_comparisons",
+    "select_complaint_count",
 }
 
 
