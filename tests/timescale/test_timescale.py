@@ -70,6 +70,7 @@ EMPTY = {  # queries without rows in this test's data
     "select_laboratory_samples",
     "select_complaint_comparisons",
     "select_complaint_count",
+    "select_context",
 }
 
 
