@@ -21,6 +21,7 @@ from gateway.detection.kernels import (
     event_lifecycle,
     gaps,
     judge,
+    outliers,
     quartiles,
     regional,
 )
@@ -42,6 +43,7 @@ _KERNEL_MODULES = (
     corroboration,
     gaps,
     judge,
+    outliers,
     quality_kernels,
 )
 _KERNELS = tuple(kernel for module in _KERNEL_MODULES for kernel in vars(module).values() if is_jitted(kernel))

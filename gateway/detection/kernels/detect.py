@@ -25,14 +25,11 @@ from gateway.detection.kernels.common_mode import (
 )
 from gateway.detection.kernels.corroboration import RISE_NOISE, add_neighbours, note_rise
 from gateway.detection.kernels.event_lifecycle import (
-    ScoredRow,
     accumulate_own_wind,
     accumulate_wind,
     apply_change,
     follow_reading,
-    has_tail,
     report_candidate,
-    resolve_outlier,
 )
 from gateway.detection.kernels.gaps import (
     MAX_GAP_MS,
@@ -46,9 +43,11 @@ from gateway.detection.kernels.gaps import (
     silence_limit,
 )
 from gateway.detection.kernels.judge import RESTLESS_NOISE, TRACE_COLUMNS, note_excess
+from gateway.detection.kernels.outliers import has_tail, resolve_outlier
 from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_STREAMS, prefetch
 from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
+from gateway.detection.kernels.scored_row import ScoredRow
 from gateway.detection.records import DecisionTrees, KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall

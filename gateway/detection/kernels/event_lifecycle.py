@@ -1,7 +1,6 @@
 """Life cycle of one datastream's event: rise, open, follow, close. `detect` calls it for readings that rise."""
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -12,7 +11,6 @@ from gateway.detection.kernels.baseline import (
     HYGROSCOPIC_GROWTH,
     MAX_COUNT,
     WARM_UP_READINGS,
-    note_outlier,
     outlier_until,
 )
 from gateway.detection.kernels.changes import write_change
@@ -20,11 +18,12 @@ from gateway.detection.kernels.common_mode import do_neighbours_rise
 from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
 from gateway.detection.kernels.judge import begin_candidate, judge_candidate, raise_limit
+from gateway.detection.kernels.outliers import note_single_outlier, use_outlier_as_peak
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
+from gateway.detection.kernels.scored_row import ScoredRow
 from gateway.detection.records import (
     DECIDED,
     ENDED,
-    GLITCH,
     HUMIDITY,
     MERGED,
     OPENED,
@@ -41,34 +40,7 @@ from gateway.detection.records import (
 _HUMIDITY_FLAG = int(Flag.HUMIDITY)
 _MAX_DURATION_MS = 120 * 60_000  # ms: a longer event becomes the new background
 
-_MIN_TAIL_GAP_MS = 30_000  # ms: with longer gaps one reading may be a whole plume
-_MAX_TAIL_GAP_MS = 180_000  # ms: after a longer gap no tail is left
-_MIN_NOISE_SHARE = 0.25  # of `noise_absolute`: no sensor is steadier
-_MIN_TAIL_SHARE = 0.01  # of the height of the outlier
 _VOID_DISAGREEMENTS = 3  # readings contradicted by a twin until an event is voided
-
-
-class ScoredRow(NamedTuple):
-    """One reading with the values that `detect_rows` computed from it.
-
-    previous_cusum  C before this reading
-    previous_x      the reading before, relative to today's background
-    min_excess      an event needs a larger excess
-    """
-
-    row: int
-    slot: int
-    at: int
-    x: float
-    flags: int
-    level: float
-    noise: float
-    excess: float
-    z: float
-    previous_cusum: float
-    previous_x: float
-    has_twin: bool
-    min_excess: float
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -169,50 +141,6 @@ def report_candidate(
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
-    """Whether the reading after an outlier is above its surroundings: a plume leaves a tail, a glitch does not.
-
-    One follow-up reading needs a higher threshold than two. Thresholds scale with the interval.
-    """
-    if s.revision > 0 or not _MIN_TAIL_GAP_MS <= r.at - outlier_until(e) <= _MAX_TAIL_GAP_MS:
-        return False
-    tail_height, noise_factor = r.x - e.outlier_before, p.tail_now
-    if s.outlier_count > 1:
-        tail_height, noise_factor = e.outlier_after - 0.5 * (e.outlier_before + r.x), p.tail
-    gap_minutes = max(1.0, (r.at - outlier_until(e)) * (1 / 60_000))
-    return tail_height > max(
-        noise_factor * gap_minutes * e.outlier_own_noise, _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level)
-    )
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def note_single_outlier(s: Any, e: Any, p: Any, r: ScoredRow) -> None:
-    """Record a single outlier; the readings after it decide what it was."""
-    note_outlier(s, e, r.at, r.x, r.level, r.noise, 0)
-    min_noise = _MIN_NOISE_SHARE * p.noise_absolute
-    e.outlier_before = r.previous_x
-    e.outlier_own_noise = math.sqrt(s.variance + min_noise * min_noise)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def resolve_outlier(change: Any, s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -> int:
-    """Decide from the readings after an outlier what it was; return the number of changes written (0 or 1)."""
-    height = e.outlier_peak - e.outlier_level
-    has_returned = s.revision == 0 and r.excess < LOW_SHARE * height
-    if has_returned and s.outlier_count == 1 and _MIN_TAIL_GAP_MS <= r.at - outlier_until(e) <= _MAX_TAIL_GAP_MS:
-        e.outlier_after = r.x
-        e.outlier_ms = r.at - e.outlier_since
-        s.outlier_count = 2
-        return 0
-    is_reported = has_returned and height >= p.sure * e.outlier_noise
-    if is_reported:
-        write_change(change, r.row, ENDED, GLITCH, r.slot, s, e, g)
-        change.outlier = 1
-    s.outlier_count = 0
-    return 1 if is_reported else 0
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
 def begin_rise(e: Any, r: ScoredRow, background: float) -> None:
     """Start a rise: the first reading with C > 0."""
     e.rise_at = r.at
@@ -275,19 +203,6 @@ def open_event(s: Any, e: Any, p: Any, r: ScoredRow) -> None:
         e.kind = SENSOR
     elif 2 * e.humid_readings > e.readings and r.x - event_background < HYGROSCOPIC_GROWTH * max(event_background, 0.0):
         e.kind = HUMIDITY
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def use_outlier_as_peak(e: Any) -> None:
-    """Take the outlier before this reading as the peak, if it is higher."""
-    if e.outlier_peak - e.outlier_level <= e.peak - e.peak_background:
-        return
-    e.peak = e.outlier_peak
-    e.peak_at = e.outlier_since
-    e.peak_background = e.outlier_level
-    e.peak_noise = e.outlier_noise
-    e.peak_common = 0.0
-    e.reported_excess = e.peak - e.peak_background
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
