@@ -26,7 +26,8 @@ from gateway.model.observation import ObservationBatch
 from tests.laws import T0, build_registry, run_detector
 
 DETECTOR = Detector(DetectionSettings())
-WITHOUT_JUDGE = Detector(DetectionSettings(property={"pm2_5": PeakSettings()}))
+SHIPPED = DetectionSettings().property["pm2_5"]
+WITHOUT_JUDGE = Detector(DetectionSettings(property={"pm2_5": msgspec.structs.replace(SHIPPED, judge=None)}))
 MINUTE = 60_000
 LARGER_IS_LIKELIER = [FEATURES.index(name) for name in ("excess", "noise_ratio", "z")]
 RESTLESS = FEATURES.index("restlessness")
