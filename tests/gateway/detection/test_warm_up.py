@@ -27,7 +27,7 @@ def rehearsed(folder):
         env={**os.environ, "NUMBA_CACHE_DIR": str(folder), "PYTHONPATH": "."},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
     )
 
 
