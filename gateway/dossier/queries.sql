@@ -189,7 +189,9 @@ WHERE k.area_id = %(area)s AND k.node_id = ANY(%(nodes)s::text[]) AND l.number <
 -- Datastreams that belong to an area by their node or their station, as the gateway of that area has them.
 SELECT d.id, d.station_id AS station, d.node_id AS node, d.property_id AS observed_property
 FROM datastream d JOIN node n ON n.id = d.node_id JOIN station s ON s.id = d.station_id
-WHERE %(area)s IN (n.area_id, s.area_id) AND d.created_at <= %(until)s ORDER BY d.id
+WHERE %(area)s IN (n.area_id, s.area_id)
+-- an event is dated in milliseconds, and its first readings may have created the datastream in the same transaction
+AND date_trunc('milliseconds', d.created_at) <= %(until)s ORDER BY d.id
 
 -- name: select_batches_by_key
 -- Stored batches with their places in a log, as `select_logged_batch` of the API has one.
