@@ -48,7 +48,7 @@ from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_S
 from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
 from gateway.detection.kernels.scored_row import ScoredRow
-from gateway.detection.records import DecisionTrees, KernelRows, StateArrays, Topology
+from gateway.detection.records import DECIDED, DecisionTrees, KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
 _MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
@@ -212,7 +212,7 @@ def detect_rows(
                         accumulate_wind(e, w.east, w.north, w.speed)
                     if change_code:
                         change_count += apply_change(changes[change_count], change_code, s, e, g, r)
-                    if s.revision > 0 and (p.judged > 0.0 or e.is_reported == 0):
+                    if s.revision > 0 and (p.judged > 0.0 or e.is_reported != DECIDED):
                         change_count += report_candidate(
                             changes[change_count], judge, rows.trace, state, topology, p, r, own_noise, features
                         )

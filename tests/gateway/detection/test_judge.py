@@ -169,14 +169,14 @@ def test_the_trace_has_the_features_of_every_judged_reading():
     assert (trace[judged, FEATURES.index("minutes")] >= 0).all()
 
 
-def shared_rise(stations, *, minutes, lag, seed=1):
+def shared_rise(stations, *, minutes, lag, seed=1, step=MINUTE):
     """All stations rise by about 20 within some minutes, each a little later than the one before."""
     rng = np.random.default_rng(seed)
     values = 8 + rng.normal(0, 0.2, (600, stations))
     for station in range(stations):
         since = np.maximum(0, np.arange(600) - 300 - lag * station)
         values[:, station] += 20 * rng.uniform(0.8, 1.2) * np.minimum(1, since / minutes)
-    at = np.repeat(T0 + np.arange(600) * MINUTE, stations)
+    at = np.repeat(T0 + np.arange(600) * step, stations)
     return ObservationBatch.from_columns(np.tile(np.arange(stations), 600), at, values.ravel())
 
 
@@ -191,10 +191,24 @@ def test_what_all_stations_see_at_once_is_never_a_sure_peak_of_one_of_them(stati
     assert all(ConfidenceReason.PERHAPS_EPISODE in event.reasons for event in peaks)
 
 
-def test_a_peak_that_stands_out_among_rising_neighbours_is_decided():
-    batch = shared_rise(6, minutes=40, lag=0)
+@pytest.mark.parametrize("step", [1_000, MINUTE])
+def test_a_peak_that_stands_out_among_rising_neighbours_is_decided(step):
+    batch = shared_rise(6, minutes=40, lag=0, step=step)
     value = batch.value.reshape(600, 6)
     value[303:310, 2] += 60
     events = run_detector(DETECTOR, batch, build_registry(6))
     own = [event for event in events if event.kind is EventKind.PEAK and event.station == "s2"]
+    assert max(event.confidence for event in own) > 0.5
+
+
+@pytest.mark.parametrize("step", [1_000, 10_000, MINUTE])
+def test_an_undecided_peak_is_decided_when_it_grows_above_its_neighbours(step):
+    """Both stations rise at once; then one of them goes on to twenty times as much."""
+    values = 8 + np.random.default_rng(1).normal(0, 0.2, (600, 2))
+    values[300:340] += 6
+    values[308:330, 1] += 120
+    at = np.repeat(T0 + np.arange(600) * step, 2)
+    batch = ObservationBatch.from_columns(np.tile(np.arange(2), 600), at, values.ravel())
+    own = [event for event in run_detector(DETECTOR, batch, build_registry(2)) if event.station == "s1"]
+    assert ConfidenceReason.PERHAPS_EPISODE in own[0].reasons
     assert max(event.confidence for event in own) > 0.5
