@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.detection.event_builder import build_event
-from gateway.detection.judge import JUDGE_FILE, load_judge
+from gateway.detection.judge import hash_judge, load_judge
 from gateway.detection.kernels.corroboration import CALM_SPEED
 from gateway.detection.kernels.detect import detect_rows
 from gateway.detection.kernels.gaps import MIN_SILENCE_MS, SILENCE_GAPS, end_silent_events
@@ -68,7 +68,7 @@ class Detector:
         self._settings = settings
         self._judge = load_judge()
         self._parameter_cache: WeakKeyDictionary[NeighbourGroups, NDArray[np.void]] = WeakKeyDictionary()
-        self.parameters_json = encode_parameters(settings, hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest())
+        self.parameters_json = encode_parameters(settings, hash_judge())
         self.name = f"peak@{_VERSION}#{hashlib.sha256(self.parameters_json.encode()).hexdigest()[:8]}"
 
     def initial(self, registry: Registry) -> DetectorState:

@@ -29,40 +29,34 @@ from gateway.model.timestamps import from_ms
 _NAME = re.compile(r"peak@(\d+)#")
 _END_REASON = ConfidenceReason.DETECTOR_REPLACED.value
 
+_Fields = Mapping[str, tuple[str | np.dtype[np.void], int]]  # name -> type, place in the bytes
+
 # States of former versions: what continues of them, each field with its type and its place in the bytes.
-_CONTINUED_BY_5 = {
-    "at": "i8", "residual": "f8", "background": "f8", "variance": "f8", "cusum": "f8", "gain": "f4", "first_at": "i8",
-    "count": "i4", "rise_at": "i8", "rise_background": "f8", "readings": "i4", "humid_readings": "i4", "flags": "i4",
-    "twin_agreements": "i2", "twin_disagreements": "i2", "wind_east": "f4", "wind_north": "f4", "wind_speed": "f4",
-    "wind_readings": "i4", "peak_at": "i8", "group_reading_count": "i8", "group_at": "i8", "wind": WIND,
+_CONTINUED_BY_5: _Fields = {
+    "at": ("i8", 0), "residual": ("f8", 8), "background": ("f8", 16), "variance": ("f8", 24), "cusum": ("f8", 32),
+    "gain": ("f4", 40), "first_at": ("i8", 48), "count": ("i4", 56), "rise_at": ("i8", 64),
+    "rise_background": ("f8", 72), "readings": ("i4", 80), "humid_readings": ("i4", 84), "flags": ("i4", 88),
+    "twin_agreements": ("i2", 92), "twin_disagreements": ("i2", 94), "wind_east": ("f4", 96),
+    "wind_north": ("f4", 100), "wind_speed": ("f4", 104), "wind_readings": ("i4", 108), "peak_at": ("i8", 136),
+    "group_reading_count": ("i8", 272), "group_at": ("i8", 288), "wind": (WIND, 400),
 }  # fmt: skip
-_CONTINUED_BY_6 = {
-    **_CONTINUED_BY_5, "readings": "i2", "humid_readings": "i2", "gap_ms": "i4", "resumed_seconds": "i4",
-    "rose_at": "i8", "rose_ms": "i4", "rose_before_ms": "i4",
+_CONTINUED_BY_6: _Fields = {
+    "at": ("i8", 0), "residual": ("f8", 8), "background": ("f8", 16), "variance": ("f8", 24), "cusum": ("f8", 32),
+    "gain": ("f4", 48), "first_at": ("i8", 40), "count": ("i4", 56), "rise_at": ("i8", 64),
+    "rise_background": ("f8", 72), "readings": ("i2", 80), "humid_readings": ("i2", 82), "flags": ("i4", 84),
+    "twin_agreements": ("i2", 88), "twin_disagreements": ("i2", 90), "wind_east": ("f4", 96),
+    "wind_north": ("f4", 100), "wind_speed": ("f4", 104), "wind_readings": ("i4", 108), "peak_at": ("i8", 128),
+    "group_reading_count": ("i8", 272), "group_at": ("i8", 288), "wind": (WIND, 408), "gap_ms": ("i4", 52),
+    "resumed_seconds": ("i4", 236), "rose_at": ("i8", 240), "rose_ms": ("i4", 248), "rose_before_ms": ("i4", 252),
 }  # fmt: skip
-_FORMER_STATES = {
-    5: np.dtype(
-        {
-            "itemsize": 432,
-            "names": list(_CONTINUED_BY_5),
-            "formats": list(_CONTINUED_BY_5.values()),
-            "offsets": [
-                0, 8, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, 88, 92, 94, 96, 100, 104, 108, 136, 272, 288, 400,
-            ],
-        }
-    ),
-    6: np.dtype(
-        {
-            "itemsize": 440,
-            "names": list(_CONTINUED_BY_6),
-            "formats": list(_CONTINUED_BY_6.values()),
-            "offsets": [
-                0, 8, 16, 24, 32, 48, 40, 56, 64, 72, 80, 82, 84, 88, 90, 96, 100, 104, 108, 128, 272, 288, 408,
-                52, 236, 240, 248, 252,
-            ],
-        }
-    ),
-}  # fmt: skip
+
+
+def _layout(fields: _Fields, itemsize: int) -> np.dtype[np.void]:
+    formats, offsets = zip(*fields.values(), strict=True)
+    return np.dtype({"itemsize": itemsize, "names": list(fields), "formats": list(formats), "offsets": list(offsets)})
+
+
+_FORMER_STATES = {5: _layout(_CONTINUED_BY_5, 432), 6: _layout(_CONTINUED_BY_6, 440)}
 
 
 def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[int, bytes]:

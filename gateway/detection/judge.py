@@ -1,5 +1,6 @@
 """The trained judge: decision trees in judge.json, which tests/benchmarks/detection/train_judge.py writes."""
 
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -31,6 +32,12 @@ class JudgeFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 def load_judge() -> DecisionTrees:
     """Return the shipped judge. Raises ValueError if the file has other features than the kernel."""
     return build_judge(msgspec.json.decode(JUDGE_FILE.read_bytes(), type=JudgeFile))
+
+
+@cache
+def hash_judge() -> str:
+    """Return the SHA-256 of the shipped judge's file, in hexadecimal digits."""
+    return hashlib.sha256(JUDGE_FILE.read_bytes()).hexdigest()
 
 
 def build_judge(file: JudgeFile) -> DecisionTrees:

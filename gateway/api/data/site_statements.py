@@ -16,6 +16,7 @@ from gateway.reconciliation.site_reports import (
     is_upwind,
     match_reports,
 )
+from gateway.reconciliation.site_statements import SiteValue
 
 MAX_REPORTS = 1_000
 _MAX_VALUES = 200
@@ -23,17 +24,10 @@ _RULES = FitRules()
 _MARGIN = timedelta(minutes=_RULES.minutes)
 
 
-class StatedValue(Struct, frozen=True, kw_only=True):
-    """A mean over `seconds` in a stack, as the operator of a site states it; `value`: None if it is missing."""
+class StatedValue(SiteValue, frozen=True, kw_only=True):
+    """A value of a stack with the site that the stack belongs to."""
 
     site: str
-    stack: str
-    substance: str
-    start: datetime
-    seconds: int
-    value: float | None
-    unit: str
-    status: str
 
 
 class StoredCount(Struct, frozen=True, kw_only=True):
