@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.decoding.decode import BatchHeader
 from gateway.detection.analyzer import Analyzer, AnalyzerState, NodeStates
+from gateway.detection.preliminary import PreliminaryMark, find_marks
 from gateway.live.latest import select_latest
 from gateway.live.message import LiveObservation
 from gateway.model.event import Event
@@ -54,6 +56,8 @@ class BatchOutcome:
     batch_rows         the signed batches, encoded for COPY
     node_states        new states of each node that sent a batch
     live_observations  latest values for viewers; None: the transaction probably defers them
+    slots              datastreams that have a row
+    marks              preliminary marks of these datastreams
     """
 
     version_before: StateVersion
@@ -64,6 +68,8 @@ class BatchOutcome:
     batch_rows: BatchRows
     node_states: Sequence[NodeStates]
     live_observations: Sequence[LiveObservation] | None
+    slots: NDArray[np.int64]
+    marks: Sequence[PreliminaryMark]
 
     @classmethod
     def compute(
@@ -78,6 +84,7 @@ class BatchOutcome:
         """Flag, detect and encode. `rows.batch` indexes `headers`; slots are those of the registry of `before`."""
         registry = before.registry
         state_after, rows, events = analyzer.analyze(before.analyzer_state, rows)
+        slots = np.flatnonzero(np.bincount(rows.datastream))
         return cls(
             version_before=before.version,
             state_after=state_after,
@@ -85,11 +92,12 @@ class BatchOutcome:
             events=events,
             records=prepare_records(rows, registry),
             batch_rows=BatchRows.from_headers(headers),
-            node_states=analyzer.dump_nodes(state_after, _find_nodes(rows, registry)),
+            node_states=analyzer.dump_nodes(state_after, _find_nodes(slots, registry)),
             live_observations=select_latest(rows, registry) if with_live else None,
+            slots=slots,
+            marks=find_marks(analyzer.detector, state_after.detection, slots),
         )
 
 
-def _find_nodes(rows: ObservationBatch, registry: Registry) -> list[str]:
-    slots = np.flatnonzero(np.bincount(rows.datastream)).tolist()
-    return list(dict.fromkeys(registry.datastreams[slot].node for slot in slots))
+def _find_nodes(slots: NDArray[np.int64], registry: Registry) -> list[str]:
+    return list(dict.fromkeys(registry.datastreams[slot].node for slot in slots.tolist()))

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from edge_agent.wire import StoredRanges
 from gateway import telemetry
@@ -25,6 +26,7 @@ from gateway.ingest.deferral import DeferredResults, ResultPlan
 from gateway.ingest.handover import FormerEventEnder
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
+from gateway.ingest.present_marks import PresentMarks
 from gateway.ingest.quarantine_budget import QuarantineBudget
 from gateway.ingest.quarantine_replay import QuarantineReplay
 from gateway.ingest.reporter import TransactionReporter
@@ -37,6 +39,7 @@ from gateway.live.latest import select_latest
 from gateway.live.message import LiveMessage, LiveObservation
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Node, Registry
+from gateway.model.timestamps import to_ms
 from gateway.quality.flagger import Flagger
 from gateway.store import clock_offsets, ledger, observations, quarantine, stations
 from gateway.store import events as event_store
@@ -85,7 +88,7 @@ class Pipeline:
         self._former_events = FormerEventEnder(store, detector.name)
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
-        self._deferred = DeferredResults()
+        self._deferred, self._present_marks = DeferredResults(), PresentMarks(detector)
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -135,6 +138,7 @@ class Pipeline:
             await self._checkpoints.save_if_due(tx, state.analyzer_state, accepted.batches.ids)
             # No earlier: until the database has rows to write it is idle, and the next micro-batch's thread would
             # compete with this transaction for the interpreter.
+            self._present_marks.adopt_load(self._state.load_number, state.analyzer_state)
             self._state.announce(outcome.state_after)
             speculation.state_known.set()
             deferred.adopt_load(self._state.load_number)
@@ -143,6 +147,8 @@ class Pipeline:
             )
             result, anchors = await self._store_outcome(tx, accepted, outcome, node_messages, plan)
         deferred.commit(plan)
+        self._present_marks.update(outcome.slots, outcome.marks)
+        live_messages = self._present_marks.attach(result.live_messages, state.registry, to_ms(datetime.now(UTC)))
         if anchors is not self._state.anchors or any(clock_offsets.is_suspect(header) for header in new):
             self._dating.request()
         self._state.commit(tx, anchors)
@@ -160,7 +166,7 @@ class Pipeline:
             )
         )
         late_messages = await self._late_data.run_if_due(state.registry)
-        return CommitResult(stored_ranges=result.stored_ranges, live_messages=[*result.live_messages, *late_messages])
+        return CommitResult(stored_ranges=result.stored_ranges, live_messages=[*live_messages, *late_messages])
 
     async def _accept(self, tx: Transaction, decoded: DecodedPayloads) -> _Accepted:
         """Compare with the ledger, assign ids, create missing datastreams.

@@ -1,4 +1,4 @@
-"""Live message: newest values and event changes, published right after COMMIT for API replicas.
+"""Live message: newest values, event changes and preliminary marks, published right after COMMIT for API replicas.
 
 Published on `pw/v1/{area}/live` at QoS 0: a replica that misses one reads the database. `id` comes from one database
 sequence, one number per message, so that every replica gives a client the same resume point.
@@ -66,14 +66,37 @@ class LiveEvent(Struct, frozen=True, kw_only=True):
     plume: str | None = None
 
 
-class LiveMessage(Struct, frozen=True, kw_only=True):
-    """Everything new of one area in one commit."""
+class LiveMark(Struct, frozen=True, kw_only=True):
+    """A preliminary mark: a possible beginning of a peak. It is no event, has no id and alerts nobody.
+
+    since        first reading of the rise
+    observed_at  newest reading; it is `excess` above the background (below, for a signal that falls)
+    confidence   share of such marks that became an event
+    expires_at   from when on the mark no longer holds, unless a newer message has it again
+    """
+
+    station: str
+    observed_property: str
+    unit: str
+    since: datetime
+    observed_at: datetime
+    excess: float
+    confidence: float
+    expires_at: datetime
+
+
+class LiveMessage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything new of one area in one commit. `marks`: all that hold in the area now; None: as in the message before.
+
+    An area has marks for minutes at most, so most messages have no key `marks`.
+    """
 
     id: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     area: str
     committed_at: datetime
     observations: list[LiveObservation]
     events: list[LiveEvent]
+    marks: list[LiveMark] | None = None
 
     def encode(self) -> bytes:
         """Encode as JSON for publishing."""

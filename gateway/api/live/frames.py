@@ -8,9 +8,11 @@ from msgspec import json
 
 from gateway.api.schemas.events import Event
 from gateway.api.schemas.observations import LiveValue
+from gateway.api.schemas.preliminary import PreliminaryPeak
 
 STALE_FRAME = b"event: stale\ndata: {}\n\n"
 STALE_TEXT = '{"event":"stale","data":{}}'
+_MARKS_NAME = "preliminary"
 _MAX_BACKLOG_EVENTS = 500
 _MAX_BACKLOG_VALUES = 250  # more would cost a megabyte per viewer at ten thousand stations
 
@@ -20,6 +22,7 @@ class LiveUpdate:
     """The values and events of one commit. `id`: the commit from which to resume.
 
     `unread_stations`: of these a value or event of the commit could not be read; those of the others are complete.
+    `marks`: all preliminary marks that hold now, of all areas; None: as before.
     """
 
     id: int
@@ -27,9 +30,10 @@ class LiveUpdate:
     values: Sequence[LiveValue]
     events: Sequence[Event]
     unread_stations: Sequence[str] = ()
+    marks: Sequence[PreliminaryPeak] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.values or self.events or self.unread_stations)
+        return bool(self.values or self.events or self.unread_stations) or self.marks is not None
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Subscription:
         )
 
     def select(self, update: LiveUpdate) -> LiveUpdate:
-        """The matching part of an update."""
+        """The matching part of the update of a commit."""
         if self.area not in {None, update.area}:
             return replace(update, values=[], events=[], unread_stations=[])
         if self.station is None and self.observed_property is None:
@@ -61,17 +65,18 @@ class Subscription:
 
 
 class Backlog:
-    """The unread updates of a slow viewer: the newest value of each property and station, and every event.
+    """The unread updates of a slow viewer: the newest value of each property and station, every event, all marks.
 
     Over 250 values are dropped, and the viewer has to read everything again.
     """
 
-    __slots__ = ("_events", "_id", "_stale", "_unread", "_values")
+    __slots__ = ("_events", "_id", "_marks", "_stale", "_unread", "_values")
 
     def __init__(self) -> None:
         self._values: dict[tuple[str, str], LiveValue] = {}
         self._events: list[Event] = []
         self._unread: set[str] = set()
+        self._marks: Sequence[PreliminaryPeak] | None = None
         self._id, self._stale = 0, False
 
     def add(self, update: LiveUpdate | None) -> bool:
@@ -86,6 +91,7 @@ class Backlog:
             self._values, self._stale = {}, True
         self._events += update.events
         self._unread.update(update.unread_stations)
+        self._marks = self._marks if update.marks is None else update.marks
         return len(self._events) <= _MAX_BACKLOG_EVENTS
 
     def drain(self) -> tuple[bool, LiveUpdate]:
@@ -96,9 +102,10 @@ class Backlog:
             values=list(self._values.values()),
             events=self._events,
             unread_stations=sorted(self._unread),
+            marks=self._marks,
         )
         is_stale, self._stale = self._stale, False
-        self._values, self._events, self._unread = {}, [], set()
+        self._values, self._events, self._unread, self._marks = {}, [], set(), None
         return is_stale, update
 
 
@@ -125,18 +132,27 @@ class Replay:
 
 def encode_sse(update: LiveUpdate) -> bytes:
     """The update as server-sent events: events first, each with the id from which to resume."""
-    return b"".join(
+    frames = [
         b"id: %d\nevent: %b\ndata: %b\n\n" % (id_, name.encode(), data) for id_, name, data in _encode_frames(update)
-    )
+    ]
+    if update.marks is not None:
+        frames.append(b"event: %b\ndata: %b\n\n" % (_MARKS_NAME.encode(), json.encode(update.marks)))
+    return b"".join(frames)
 
 
 def encode_websocket(update: LiveUpdate) -> list[str]:
     """The same for a WebSocket: one JSON object per frame."""
-    return [f'{{"id":{id_},"event":"{name}","data":{data.decode()}}}' for id_, name, data in _encode_frames(update)]
+    frames = [f'{{"id":{id_},"event":"{name}","data":{data.decode()}}}' for id_, name, data in _encode_frames(update)]
+    if update.marks is not None:
+        frames.append(f'{{"event":"{_MARKS_NAME}","data":{json.encode(update.marks).decode()}}}')
+    return frames
 
 
 def _encode_frames(update: LiveUpdate) -> list[tuple[int, str, bytes]]:
-    """Id, name and JSON of each frame: what could not be read, events, values."""
+    """Id, name and JSON of each frame of the commit: what could not be read, events, values.
+
+    Marks have a frame without an id: they are the present state, and no part of the commit.
+    """
     frames = [("not_read", json.encode({"station": station})) for station in update.unread_stations]
     frames += [("event", json.encode(event)) for event in update.events]
     if update.values:

@@ -3,6 +3,7 @@
 Viewers with the same subscription (area, station, property) form one group, and a frame is rendered once per group.
 For viewers that return, the hub stores the newest value of each datastream with the commit that changed it, and the
 newest 5,000 events. A viewer that missed more than a replay holds gets `stale`, as it does if a message was lost.
+Preliminary marks are a state: a group gets all of them whenever they change, and a new viewer the present ones.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 import aiomqtt
@@ -19,6 +21,7 @@ from alerting.log import get_logger
 from gateway import telemetry
 from gateway.api.data.latest_values import LatestValues
 from gateway.api.live.frames import STALE_FRAME, LiveUpdate, Replay, Subscription, encode_sse
+from gateway.api.live.marks import AreaMarks
 from gateway.api.live.sequencer import ReleasedMessages, Sequencer
 from gateway.api.live.subscribers import SubscriberGroup, Viewer
 from gateway.api.schemas.events import Event, build_live_event
@@ -67,6 +70,7 @@ class Hub:
         self._sequencer = Sequencer()
         self._last_changes: OrderedDict[tuple[str, str], _Change] = OrderedDict()  # by station and property
         self._events: deque[tuple[int, Event]] = deque()
+        self._marks = AreaMarks()
         self._known_since: int | None = None  # changes before this commit are unknown
         self._groups: dict[Subscription, SubscriberGroup] = {}
         self._viewer_count = 0
@@ -138,6 +142,10 @@ class Hub:
             self._invalidate(released.messages[0].id - 1)
         for message in released.messages:
             self._broadcast(self._build_update(message), message)
+            if message.marks is not None:
+                self._marks.replace(message.area, message.marks, self.latest_values.registry.stations)
+                self._replays.clear()
+                self._send_marks()
 
     def _invalidate(self, commit: int) -> None:
         """A change before this commit was missed: every viewer has to read everything again."""
@@ -145,8 +153,10 @@ class Hub:
         self._known_since = commit
         self._events.clear()
         self._replays.clear()
+        self._marks.clear()
         self.latest_values.invalidate()
         for group in tuple(self._groups.values()):
+            group.marks = ()
             for viewer in tuple(group.viewers):
                 viewer.offer(STALE_FRAME, None)
 
@@ -193,13 +203,24 @@ class Hub:
         now = time.monotonic()
         for subscription, group in tuple(self._groups.items()):
             selected = subscription.select(update)
-            if not selected:
+            if selected:
+                frame = encode_sse(selected)
+                group.last_sent_at = now
+                for viewer in tuple(group.viewers):
+                    if viewer.seen_commit < message.id:
+                        viewer.offer(frame, selected)
+
+    def _send_marks(self) -> None:
+        """Send each group its present marks, if they are others than those that it has."""
+        for subscription, group in tuple(self._groups.items()):
+            marks = self._marks.select(subscription)
+            if marks == group.marks:
                 continue
-            frame = encode_sse(selected)
-            group.last_sent_at = now
+            group.marks, group.last_sent_at = marks, time.monotonic()
+            update = replace(self._empty_update(), marks=marks)
+            frame = encode_sse(update)
             for viewer in tuple(group.viewers):
-                if viewer.seen_commit < message.id:
-                    viewer.offer(frame, selected)
+                viewer.offer(frame, update)
 
     # --- viewers ----------------------------------------------------------------------------------
 
@@ -214,7 +235,10 @@ class Hub:
 
     def join(self, viewer: Viewer, last_id: int | None) -> None:
         """Add a viewer that saw `last_id`; call `has_room` first."""
-        self._groups.setdefault(viewer.subscription, SubscriberGroup()).viewers.add(viewer)
+        group = self._groups.get(viewer.subscription)
+        if group is None:
+            group = self._groups[viewer.subscription] = SubscriberGroup(self._marks.select(viewer.subscription))
+        group.viewers.add(viewer)
         self._viewers_by_address[viewer.address] = self._viewers_by_address.get(viewer.address, 0) + 1
         self._viewer_count += 1
         VIEWERS.set(self._viewer_count)
@@ -222,9 +246,12 @@ class Hub:
             viewer.seen_commit = last_id if last_id <= self.last_commit + _MAX_COMMITS_AHEAD else 0
 
     def find_replay(self, subscription: Subscription, last_id: int | None) -> Replay:
-        """The changes since `last_id`, found and encoded once for all viewers that ask between two commits."""
+        """The changes since `last_id`, found and encoded once for all viewers that ask between two commits.
+
+        Present marks are in every replay: a new stream begins without any.
+        """
         if last_id is None:
-            return Replay(self._empty_update(), stale=False)
+            return Replay(self._present_update(subscription), stale=False)
         replay = self._replays.get((subscription, last_id))
         if replay is None:
             replay = self._replays[subscription, last_id] = self._build_replay(subscription, last_id)
@@ -233,7 +260,8 @@ class Hub:
         return replay
 
     def _build_replay(self, subscription: Subscription, last_id: int) -> Replay:
-        stale = Replay(self._empty_update(), stale=True)
+        present = self._present_update(subscription)
+        stale = Replay(present, stale=True)
         if self._known_since is None or last_id < self._known_since or last_id > self.last_commit + _MAX_COMMITS_AHEAD:
             return stale
         events, values = (
@@ -242,10 +270,13 @@ class Hub:
         )
         if events is None or values is None:
             return stale
-        return Replay(replace(self._empty_update(), values=values, events=events), stale=False)
+        return Replay(replace(present, values=values, events=events), stale=False)
 
     def _empty_update(self) -> LiveUpdate:
         return LiveUpdate(id=self.last_commit, area="", values=[], events=[])
+
+    def _present_update(self, subscription: Subscription) -> LiveUpdate:
+        return replace(self._empty_update(), marks=self._marks.select(subscription) or None)
 
     def _find_missed_events(self, subscription: Subscription, last_id: int) -> list[Event] | None:
         """Events since `last_id`, oldest first; None if there are more than a replay holds."""
@@ -293,6 +324,9 @@ class Hub:
             await asyncio.sleep(pause)
             now = time.monotonic()
             self._release(self._sequencer.release_overdue(now))
+            if self._marks.drop_expired(datetime.now(UTC)):
+                self._replays.clear()
+                self._send_marks()
             for group in tuple(self._groups.values()):
                 quiet = now - group.last_sent_at >= settings.heartbeat_seconds
                 if quiet:

@@ -14,6 +14,7 @@ from contextlib import suppress
 
 from gateway.api.http.headers import API_HEADERS, COMMON_HEADERS
 from gateway.api.live.frames import Backlog, LiveUpdate, Replay, Subscription
+from gateway.api.live.marks import Marks
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED
 
@@ -55,12 +56,13 @@ class Viewer(ABC):
 
 
 class SubscriberGroup:
-    """Viewers with equal subscriptions, so that a frame is rendered once for all of them."""
+    """Viewers with equal subscriptions, so that a frame is rendered once for all of them. `marks`: those they know."""
 
-    __slots__ = ("last_sent_at", "viewers")
+    __slots__ = ("last_sent_at", "marks", "viewers")
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks) -> None:
         self.viewers: set[Viewer] = set()
+        self.marks = marks
         self.last_sent_at = time.monotonic()
 
 

@@ -4,7 +4,7 @@ LIVE_TEXTS = (
     "silent", "no_valid", "live", "connecting", "lost", "resting", "since", "until", "times", "seconds",
     "minutes", "minor", "moderate", "severe", "extreme", "peak", "mean", "when", "corrected",
     "also", "second", "seconds_long", "minutes_long", "hours_long", "days_long", "no_humidity",
-    "humidity_flagged", "too_humid", "share_unit",
+    "humidity_flagged", "too_humid", "share_unit", "possible_peak",
 )  # fmt: skip
 
 CHART_TEXTS = ("chart_zoom_in", "chart_zoom_out", "chart_zoom_all", "chart_hint", "share_moment")

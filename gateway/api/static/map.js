@@ -1,7 +1,9 @@
 // Updates the page live; it is complete without this script. Every text is set as text, never as HTML.
 import { follow, stateWriter } from "./stream.js";
 import { element, formatter } from "./figures.js";
+import { isOpenPeak } from "./popup.js";
 import { createStationMap } from "./station_map.js";
+import { fillMarkList, groupByStation } from "./marks.js";
 import { followNotifications, groupIntoPlumes, peakRow } from "./plumes.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
@@ -38,7 +40,9 @@ function storeValue(observation) {
 
 // --- map --------------------------------------------------------------------------------------
 
-const stationMap = createStationMap({ boot, stations, events, hasNoData, now, format: { ...format, number, timeOfDay, unit, age }, shown: () => shownProperty });
+let marks = new Map(); // by station
+
+const stationMap = createStationMap({ boot, stations, events, marksOf: (id) => marks.get(id) ?? [], hasNoData, now, format: { ...format, number, timeOfDay, unit, age }, shown: () => shownProperty });
 
 // Shows a moment of the past: {property, unit, values by station id, peaks: station ids}. null: live again.
 export const showFrame = (frame) => stationMap.showFrame(frame);
@@ -135,8 +139,23 @@ function storeJudgements(plumes) {
 function receiveEvent(event) {
   storeEvent(event);
   drawPeaks();
+  drawMarks();
   stationMap.draw();
   readNotifications();
+}
+
+function receiveMarks(next) {
+  if (boot.moment) return; // the page shows that moment
+  marks = groupByStation(next.filter((mark) => stations.has(mark.station)));
+  drawMarks();
+  stationMap.draw();
+}
+
+// A station with a peak has no mark beside it: the peak says more.
+function drawMarks() {
+  const peaking = new Set([...events.values()].filter(isOpenPeak).map((event) => event.station));
+  const shown = [...marks.values()].map(([mark]) => mark).filter((mark) => !peaking.has(mark.station)).slice(0, 6);
+  fillMarkList(document.getElementById("possible"), shown, rowTools, (mark) => rowTools.stationName(mark.station));
 }
 
 function receiveValues(values) {
@@ -168,5 +187,5 @@ const readNotifications = followNotifications(boot, { timeOfDay }, storeJudgemen
 stationMap.open();
 legend();
 drawTable();
-follow({ onValues: receiveValues, onEvent: receiveEvent, onStale: () => reload().catch(() => {}), onState: stateWriter(words) });
+follow({ onValues: receiveValues, onEvent: receiveEvent, onMarks: receiveMarks, onStale: () => reload().catch(() => {}), onState: stateWriter(words) });
 setInterval(scheduleDraw, 5000);

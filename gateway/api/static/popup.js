@@ -1,5 +1,6 @@
 // The popup of a station: the leading property first, with averaging and age; the peak of today, the wind, and the chart.
 import { element } from "./figures.js";
+import { describeMark } from "./marks.js";
 import { describeWind, stationWind } from "./wind.js";
 
 const TIME_ZONE = "Europe/Amsterdam";
@@ -22,10 +23,12 @@ function orderProperties(feature, events) {
   return [...new Set(names)].filter((name) => feature.properties.newest[name]);
 }
 
-export function buildPopup(feature, { boot, events, hasNoData, now, format }) {
+export function buildPopup(feature, page) {
+  const { boot, events, marksOf, hasNoData, now, format } = page;
   const newest = feature.properties.newest;
   const url = `${boot.home}stations/${encodeURIComponent(feature.id)}`;
   const content = element("div", { className: "station-popup" }, element("strong", {}, element("a", { href: url, textContent: feature.properties.name })));
+  for (const mark of marksOf(feature.id)) content.append(element("div", { className: "possible-line", textContent: describeMark(mark, page) }));
   orderProperties(feature, events).forEach((name, i) => {
     const value = newest[name];
     const isMissing = hasNoData(value) || value.mean === null;

@@ -1,6 +1,7 @@
 // The live values of one station, and its own-station star. The page is complete without this script.
 import { follow, stateWriter } from "./stream.js";
 import { formatter } from "./figures.js";
+import { fillMarkList } from "./marks.js";
 import { bindStar } from "./own_stations.js";
 
 const boot = JSON.parse(document.getElementById("boot").textContent);
@@ -70,5 +71,11 @@ function loadChart() {
 if (document.readyState === "complete") whenIdle(loadChart);
 else addEventListener("load", () => whenIdle(loadChart));
 bindStar(document.getElementById("star"));
-follow({ onValues: storeValues, onEvent: () => {}, onStale: () => chart?.refresh(), onState: stateWriter(boot.words) });
+
+function showMarks(marks) {
+  if (boot.moment) return; // the page shows that moment
+  fillMarkList(document.getElementById("possible"), marks.filter((mark) => mark.station === boot.station), { boot, format });
+}
+
+follow({ onValues: storeValues, onEvent: () => {}, onMarks: showMarks, onStale: () => chart?.refresh(), onState: stateWriter(boot.words) });
 setInterval(drawTable, 1000);

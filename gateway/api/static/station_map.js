@@ -2,6 +2,7 @@
 import { element } from "./figures.js";
 import { addBaseMap } from "./base_map.js";
 import { buildPopup, bySeverity, fillPeakOfToday, isOpenPeak } from "./popup.js";
+import { describeMark } from "./marks.js";
 import { cluster, spread } from "./spread.js";
 import { arrow, describeWind, downwindSector, meanWind, stationWind } from "./wind.js";
 
@@ -14,9 +15,10 @@ const NO_DATA = "–";
 
 const positionOf = (feature) => [feature.geometry.coordinates[1], feature.geometry.coordinates[0]];
 
-// `page`: boot, stations and events by id, shown() the property, hasNoData(value), now(), and format of numbers.
+// `page`: boot, stations and events by id, marksOf(station), shown() the property, hasNoData(value), now(), and format of
+// numbers.
 export function createStationMap(page) {
-  const { boot, stations, events, hasNoData, format } = page;
+  const { boot, stations, events, marksOf, hasNoData, format } = page;
   const markers = new Map();
   let map = null;
   let frame = null; // a moment of the past that is shown instead of the newest values
@@ -115,6 +117,11 @@ export function createStationMap(page) {
     return [...events.values()].some((event) => event.station === id && isOpenPeak(event));
   }
 
+  // The most certain mark of a station, unless it has a peak or a moment of the past is shown.
+  function possiblePeak(id) {
+    return frame || hasOpenPeak(id) ? null : (marksOf(id)[0] ?? null);
+  }
+
   // {mean, unit, averaging} of a marker; null if there is no data at that moment.
   function valueOf(feature) {
     const value = feature.properties.newest[page.shown()];
@@ -127,14 +134,14 @@ export function createStationMap(page) {
   // If markers overlap, a station with a peak is on top, then the highest value.
   function zIndexOffset(feature) {
     const value = valueOf(feature)?.mean ?? 0;
-    return (hasOpenPeak(feature.id) ? 2000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
+    return (hasOpenPeak(feature.id) ? 2000 : possiblePeak(feature.id) ? 1000 : 0) + Math.max(0, Math.min(1000, Math.round(value)));
   }
 
   function icon(feature, count = 1) {
     const value = valueOf(feature);
     const steps = boot.colourSteps[page.shown()];
     const step = value && steps ? ` c${steps.filter((from) => value.mean >= from).length}` : "";
-    const name = `marker${value ? step : " silent"}${hasOpenPeak(feature.id) ? " peaking" : ""}${feature.properties.stationClass === "guest" ? " guest" : ""}${count > 1 ? " group" : ""}`;
+    const name = `marker${value ? step : " silent"}${hasOpenPeak(feature.id) ? " peaking" : possiblePeak(feature.id) ? " possible" : ""}${feature.properties.stationClass === "guest" ? " guest" : ""}${count > 1 ? " group" : ""}`;
     const background = boot.backgrounds[feature.id]?.[page.shown()];
     const text = !value ? NO_DATA : format.isRawSignal(value.unit) ? (background > 0 ? `${Math.round((100 * value.mean) / background)}%` : NO_DATA) : Math.abs(value.mean) >= 1000 ? `${Math.round(value.mean / 1000)}k` : String(Math.round(value.mean));
     const html = element("div", { className: "inside" }, element("span", { textContent: text }));
@@ -149,7 +156,9 @@ export function createStationMap(page) {
   function titleOf(feature) {
     const value = valueOf(feature);
     const name = feature.properties.name;
-    return value ? `${name}: ${format.level(value.mean, value.unit, boot.backgrounds[feature.id]?.[page.shown()])}, ${boot.averagings[value.averaging]}` : name;
+    const title = value ? `${name}: ${format.level(value.mean, value.unit, boot.backgrounds[feature.id]?.[page.shown()])}, ${boot.averagings[value.averaging]}` : name;
+    const mark = possiblePeak(feature.id);
+    return mark ? `${title}. ${describeMark(mark, page)}` : title;
   }
 
   function drawMarker(feature, marker) {
