@@ -1,0 +1,1 @@
+"""From a reading over a level to mark, event and notification."""
