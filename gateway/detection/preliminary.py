@@ -11,8 +11,6 @@ A mark is no input of the detector, and no `Event`: nothing that stores, exports
 """
 
 import math
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from msgspec import Struct
@@ -30,8 +28,8 @@ _LIFE_GAPS = 3  # intervals
 LEAST_CONFIDENCE = 0.2  # a smaller chance is no mark
 # Fitted by tests/benchmarks/detection/preliminary.py; docs/detection.md has the results.
 _MIN_RATIO, _MAX_RATIO = 1.0, 12.0  # units of noise
-_RISE_INTERCEPT, _RISE_COEFFICIENT = -3.0, 1.69  # of log(excess / noise)
-_CANDIDATE_INTERCEPT, _CANDIDATE_COEFFICIENT = 0.47, 1.05  # of the judge's log odds
+_RISE_INTERCEPT, _RISE_COEFFICIENT = -3.21, 1.76  # of log(excess / noise)
+_CANDIDATE_INTERCEPT, _CANDIDATE_COEFFICIENT = 0.6, 1.23  # of the judge's log odds
 
 
 class Rise(Struct, frozen=True, kw_only=True):
@@ -63,10 +61,11 @@ class PreliminaryMark(Struct, frozen=True, kw_only=True):
 
 def find_marks(detector: Detector, states: DetectorState, slots: NDArray[np.int64]) -> list[PreliminaryMark]:
     """Return the marks of these datastreams; stations of guests have none."""
-    marks = [
-        PreliminaryMark(rise=rise, confidence=estimate_confidence(rise)) for rise in find_rises(detector, states, slots)
+    return [
+        PreliminaryMark(rise=rise, confidence=confidence)
+        for rise in find_rises(detector, states, slots)
+        if (confidence := estimate_confidence(rise)) >= LEAST_CONFIDENCE
     ]
-    return [mark for mark in marks if mark.confidence >= LEAST_CONFIDENCE]
 
 
 def estimate_confidence(rise: Rise) -> float:
@@ -79,59 +78,81 @@ def estimate_confidence(rise: Rise) -> float:
     return round(1 / (1 + math.exp(-log_odds)), 2)
 
 
-def find_rises(detector: Detector, states: DetectorState, slots: NDArray[np.int64]) -> Iterator[Rise]:
-    """Yield the rises among these datastreams that stand out. Few rise at any time, and only those cost time."""
-    rising = slots[states.streams["cusum"][slots] > 0.0]
-    if not len(rising):
-        return
+def find_rises(detector: Detector, states: DetectorState, slots: NDArray[np.int64]) -> list[Rise]:
+    """Return the rises among these datastreams that stand out. Few rise at any time, and only those cost time."""
+    slots = slots[states.streams["cusum"][slots] > 0.0]
+    if not len(slots):
+        return []
     groups = states.neighbour_groups
-    streams, events, group_of = states.streams[rising], states.arrays.events[rising], groups.group_of[rising]
-    group_states = states.arrays.groups[group_of]
-    stood_out_at = events["rose_at"] + events["rose_ms"]
-    stands_out_now = streams["at"] == stood_out_at
-    stands_out = (
-        (streams["count"] > WARM_UP_READINGS)
-        & (events["rose_at"] > 0)
-        & (streams["at"] - stood_out_at <= _HOLD_MS)
-        & ((streams["revision"] == 0) | ((events["is_reported"] == 0) & (events["kind"] == PEAK)))
-        & (group_states["revision"] == 0)  # an episode of the area is an event already
-        & (streams["gap_ms"] <= LONGEST_INTERVAL_MS)
-        & ~groups.is_guest[rising]
+    slots = slots[_stands_out(states, slots) & ~groups.is_guest[slots]]
+    group_of = groups.group_of[slots]
+    s, e, g = states.streams[slots], states.arrays.events[slots], states.arrays.groups[group_of]
+    is_coarse = s["gap_ms"] >= JUDGED_GAP_MS
+    p = detector.parameters_for(groups)[2 * groups.property_of[group_of] + is_coarse]
+    excess, noise = _measure_excess(s, g, p)
+    ratio = excess / noise
+    # of a held rise one of the last seconds stood out; by how much is not stored
+    ratio = np.where(e["rose_at"] + e["rose_ms"] == s["at"], ratio, np.maximum(ratio, RISE_NOISE))
+    is_judged = (s["revision"] > 0) & (e["log_odds"] != NOT_JUDGED)
+    expires_at = s["at"] + np.maximum(_SHORTEST_LIFE_MS, _LIFE_GAPS * s["gap_ms"])
+    columns = zip(
+        slots.tolist(),
+        e["rise_at"].tolist(),
+        s["at"].tolist(),
+        s["residual"].tolist(),
+        ratio.tolist(),
+        np.where(is_judged, e["log_odds"] / 1_000, np.nan).tolist(),
+        expires_at.tolist(),
+        strict=True,
     )
-    is_coarse = streams["gap_ms"] >= JUDGED_GAP_MS
-    parameters = detector.parameters_for(groups)[2 * groups.property_of[group_of] + is_coarse]
-    for place in np.flatnonzero(stands_out).tolist():
-        s, e, p = streams[place], events[place], parameters[place]
-        excess, noise = _measure_excess(s, group_states[place], p)
-        if not _is_explained(s, e, excess):
-            ratio = excess / noise
-            # one of the last seconds stood out by RISE_NOISE or more; by how much is not stored
-            yield _build_rise(int(rising[place]), s, e, ratio if stands_out_now[place] else max(ratio, RISE_NOISE))
+    is_unexplained = ~_is_explained(s, e, excess)
+    return [_build_rise(*row) for row, is_shown in zip(columns, is_unexplained.tolist(), strict=True) if is_shown]
 
 
-def _measure_excess(s: Any, g: Any, p: Any) -> tuple[float, float]:  # noqa: ANN401 - numpy
-    """Return excess and noise of the newest reading, as `detect_rows` computes them for a group of many stations."""
-    floor = p["noise_absolute"] + p["noise_relative"] * abs(s["background"])
-    noise = math.sqrt(s["variance"] + floor * floor + (p["spread"] * g["spread"]) ** 2)
-    return float(s["residual"] - p["share"] * s["gain"] * max(g["common"], 0.0)), noise
+def _stands_out(states: DetectorState, slots: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether a reading stood out a moment ago, without a reported event or an episode of the area."""
+    s, e = states.streams[slots], states.arrays.events[slots]
+    episode = states.arrays.groups["revision"][states.neighbour_groups.group_of[slots]]
+    is_unreported: NDArray[np.bool_] = (s["revision"] == 0) | ((e["is_reported"] == 0) & (e["kind"] == PEAK))
+    stood_out_at = e["rose_at"] + e["rose_ms"]
+    stands_out: NDArray[np.bool_] = (
+        is_unreported
+        & (episode == 0)
+        & (s["count"] > WARM_UP_READINGS)
+        & (s["gap_ms"] <= LONGEST_INTERVAL_MS)
+        & (e["rose_at"] > 0)
+        & (s["at"] - stood_out_at <= _HOLD_MS)
+    )
+    return stands_out
 
 
-def _is_explained(s: Any, e: Any, excess: float) -> bool:  # noqa: ANN401 - numpy
-    """Whether fog or a faulty sensor explains the rise, as for an event."""
-    is_humid = 2 * int(e["humid_readings"]) > int(e["readings"])
-    is_swelling = is_humid and excess < HYGROSCOPIC_GROWTH * max(float(s["background"]), 0.0)
-    return is_swelling or bool(e["twin_disagreements"] > e["twin_agreements"])
+def _measure_excess(
+    s: NDArray[np.void], g: NDArray[np.void], p: NDArray[np.void]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return excess and noise of the newest readings, as `detect_rows` computes them for a group of many stations."""
+    floor = p["noise_absolute"] + p["noise_relative"] * np.abs(s["background"])
+    noise = np.sqrt(s["variance"] + floor * floor + (p["spread"] * g["spread"]) ** 2)
+    return s["residual"] - p["share"] * s["gain"] * np.maximum(g["common"], 0.0), noise
 
 
-def _build_rise(slot: int, s: Any, e: Any, ratio: float) -> Rise:  # noqa: ANN401 - numpy
-    at, gap_ms = int(s["at"]), int(s["gap_ms"])
-    is_judged = s["revision"] > 0 and e["log_odds"] != NOT_JUDGED
+def _is_explained(s: NDArray[np.void], e: NDArray[np.void], excess: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether fog or a faulty sensor explains a rise, as for an event."""
+    is_humid = 2 * e["humid_readings"].astype(np.int32) > e["readings"]
+    is_swelling = is_humid & (excess < HYGROSCOPIC_GROWTH * np.maximum(s["background"], 0.0))
+    is_explained: NDArray[np.bool_] = is_swelling | (e["twin_disagreements"] > e["twin_agreements"])
+    return is_explained
+
+
+def _build_rise(  # noqa: PLR0917 - the columns of one row
+    slot: int, since: int, observed_at: int, excess: float, ratio: float, log_odds: float, expires_at: int
+) -> Rise:
+    """`log_odds` NaN: not judged."""
     return Rise(
         slot=slot,
-        since=int(e["rise_at"]),
-        observed_at=at,
-        excess=float(s["residual"]),
+        since=since,
+        observed_at=observed_at,
+        excess=excess,
         ratio=ratio,
-        log_odds=float(e["log_odds"]) / 1_000 if is_judged else None,
-        expires_at=at + max(_SHORTEST_LIFE_MS, _LIFE_GAPS * gap_ms),
+        log_odds=None if math.isnan(log_odds) else log_odds,
+        expires_at=expires_at,
     )

@@ -30,6 +30,7 @@ from gateway.api.schemas.places import (
 )
 from gateway.api.schemas.playback import Playback, PlaybackPeak
 from gateway.api.schemas.plumes import Plume, Plumes
+from gateway.api.schemas.preliminary import PreliminaryPeak
 from gateway.api.schemas.service import Landing, Problem
 from gateway.api.schemas.situations import Situation, Situations
 
@@ -57,7 +58,7 @@ _SCHEMA_TYPES = (
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
-    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt,
+    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt, PreliminaryPeak,
     StationAssessment, StationContext, *statements.SCHEMA_TYPES, *tracks.SCHEMA_TYPES,
 )  # fmt: skip
 
@@ -193,7 +194,11 @@ _TAGS = [
     {"name": "operator", "description": "For operators: nodes, quarantine, storage, checks, the audit log"},
     {"name": "guests", "description": "Where sensors of others send their messages, each in its maker's format"},
     {"name": "proofs", "description": "Files that prove a value or a batch without a network, by the public log"},
-    {"name": "live", "description": "Server-sent events and WebSocket: new values and events as they are committed"},
+    {
+        "name": "live",
+        "description": "Server-sent events and WebSocket: new values and events as they are committed. The frame "
+        "`preliminary` lists possible beginnings of peaks (PreliminaryPeak), which are no events",
+    },
 ]
 _SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "An API key, made with `piekwacht access key`"},
