@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.demo.loopback_server import LoopbackServer, QuietHandler
 from gateway.system.child_process import Child, find_free_port, is_port_open
@@ -12,6 +13,14 @@ from gateway.system.child_process import Child, find_free_port, is_port_open
 AT_ONCE, FOR_5_SECONDS = "AboveLevel", "AboveLevelFor5s"
 _HOST = "127.0.0.1"
 _PROGRAMS = (("prometheus",), ("alertmanager", "prometheus-alertmanager"))  # the second name is Debian's
+
+
+class PeerPrograms(NamedTuple):
+    """The running programs, and the address of Prometheus."""
+
+    prometheus: Child
+    alertmanager: Child
+    url: str
 
 
 def find_programs():
@@ -82,7 +91,7 @@ def write_configuration(folder: Path, *, exporter: str, webhook: str, alertmanag
 
 
 @contextmanager
-def run_peer(folder: Path, *, exporter: str, webhook: str, limit: float) -> Iterator[None]:
+def run_peer(folder: Path, *, exporter: str, webhook: str, limit: float) -> Iterator[PeerPrograms]:
     """Run both programs in this folder until the block ends. Raises StartError if one does not start."""
     prometheus, alertmanager = find_programs()
     prometheus_port, alertmanager_port = find_free_port(), find_free_port()
@@ -104,4 +113,4 @@ def run_peer(folder: Path, *, exporter: str, webhook: str, limit: float) -> Iter
     ):
         first.wait_until(lambda: is_port_open(_HOST, alertmanager_port))
         second.wait_until(lambda: is_port_open(_HOST, prometheus_port))
-        yield
+        yield PeerPrograms(prometheus=second, alertmanager=first, url=f"http://{_HOST}:{prometheus_port}")

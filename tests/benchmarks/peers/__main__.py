@@ -6,7 +6,8 @@ Each turn has new servers: PostgreSQL as `timescaledb-tune` would configure it, 
 batches wait, as in `piekwacht bench ingest`. Processor time is that of consumer, database and broker together, from
 /proc, from the moment when a backlog of known size waits until all of it is stored and answered. The consumers take
 turns. Afterwards each is killed (kill -9) while it drains a backlog, `--kills` times, and the stored values
-are counted. Node-RED takes part if npm can install it.
+are counted. Node-RED takes part if npm can install it. Prometheus with Alertmanager takes part if both are installed.
+It fetches the same values every second, so its rate is no limit, and it is not killed.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from pathlib import Path
 
 from edge_agent.wire import Signer
 from gateway.errors import StartError
-from tests.benchmarks.peers import node_red
+from tests.benchmarks.crossing.prometheus import find_programs
+from tests.benchmarks.peers import node_red, prometheus_scrape
 from tests.benchmarks.peers.contenders import Contender, list_contenders
 from tests.benchmarks.peers.measurement import Measurement
 from tests.benchmarks.peers.turn import kill_while_draining, run_measurement
@@ -41,6 +43,9 @@ def main() -> None:
             for contender in contenders:
                 results[contender.name].append(run_measurement(contender, options.nodes, options.batches))
                 _print_turn(contender.name, results[contender.name][-1])
+            if _has_prometheus(options.only):
+                results.setdefault(prometheus_scrape.NAME, []).append(prometheus_scrape.measure_scrapes(options.nodes))
+                _print_turn(prometheus_scrape.NAME, results[prometheus_scrape.NAME][-1])
         kills = {
             contender.name: kill_while_draining(contender, options.nodes, options.batches // 2, options.kills)
             for contender in contenders
@@ -61,6 +66,16 @@ def _choose(names: Sequence[str] | None, folder: Path) -> list[Contender]:
             print(f"without Node-RED: {error}", file=sys.stderr)
     contenders = list_contenders(Signer.generate("gateway.bench"), node_red_folder)
     return [contender for contender in contenders if names is None or contender.name in names]
+
+
+def _has_prometheus(names: Sequence[str] | None) -> bool:
+    """Whether Prometheus takes part; a message if it is to take part and is not installed."""
+    if names is not None and prometheus_scrape.NAME not in names:
+        return False
+    is_installed = find_programs() is not None
+    if not is_installed:
+        print("without Prometheus: install `prometheus` and `prometheus-alertmanager` of Debian", file=sys.stderr)
+    return is_installed
 
 
 def _print_turn(name: str, result: Measurement) -> None:

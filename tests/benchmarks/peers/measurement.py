@@ -58,13 +58,13 @@ def _read_stat(path: Path) -> list[str]:
         return []
 
 
-def _processor_seconds(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
     """Return the time of a process, its descendants, and those of them that have ended."""
     ticks = sum(sum(map(int, _read_stat(Path(f"/proc/{p}/stat"))[11:15])) for p in find_processes(pid))
     return ticks / _TICKS_PER_SECOND
 
 
-def _resident_megabytes(pid: int) -> float:
+def resident_megabytes(pid: int) -> float:
     pages = sum(int(_read_stat(Path(f"/proc/{p}/stat"))[21]) for p in find_processes(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
@@ -80,14 +80,14 @@ def measure(
     with halt(consumer):
         values = publish()
         time.sleep(_DRAIN_SECONDS)
-        before = {name: _processor_seconds(pid) for name, pid in pids.items()}
+        before = {name: processor_seconds(pid) for name, pid in pids.items()}
     started_at = time.perf_counter()
     while not is_stored():
         time.sleep(_POLL_SECONDS)
     elapsed = time.perf_counter() - started_at
     time.sleep(_REPORT_SECONDS)
-    processor = {name: _processor_seconds(pid) - before[name] for name, pid in pids.items()}
-    return Measurement(values=values, seconds=elapsed, processor=processor, consumer_mb=_resident_megabytes(consumer))
+    processor = {name: processor_seconds(pid) - before[name] for name, pid in pids.items()}
+    return Measurement(values=values, seconds=elapsed, processor=processor, consumer_mb=resident_megabytes(consumer))
 
 
 @contextmanager
