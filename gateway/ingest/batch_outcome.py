@@ -54,7 +54,7 @@ class BatchOutcome:
     version_before     version of the analyzer state that the computation started from
     records            the rows, encoded for COPY
     batch_rows         the signed batches, encoded for COPY
-    node_states        new states of each node that sent a batch
+    node_states        new states of the nodes that sent a batch
     live_observations  latest values for viewers; None: the transaction probably defers them
     slots              datastreams that have a row
     marks              preliminary marks of these datastreams
@@ -66,7 +66,7 @@ class BatchOutcome:
     events: Sequence[Event]
     records: Sequence[CopyRecords]
     batch_rows: BatchRows
-    node_states: Sequence[NodeStates]
+    node_states: NodeStates
     live_observations: Sequence[LiveObservation] | None
     slots: NDArray[np.int64]
     marks: Sequence[PreliminaryMark]
@@ -92,12 +92,8 @@ class BatchOutcome:
             events=events,
             records=prepare_records(rows, registry),
             batch_rows=BatchRows.from_headers(headers),
-            node_states=analyzer.dump_nodes(state_after, _find_nodes(slots, registry)),
+            node_states=analyzer.dump_nodes(state_after, rows.datastream),
             live_observations=select_latest(rows, registry) if with_live else None,
             slots=slots,
             marks=find_marks(analyzer.detector, state_after.detection, slots),
         )
-
-
-def _find_nodes(slots: NDArray[np.int64], registry: Registry) -> list[str]:
-    return list(dict.fromkeys(registry.datastreams[slot].node for slot in slots.tolist()))
