@@ -30,7 +30,7 @@ async def test_a_mark_is_shown_with_its_chance_and_taken_back_in_silence(air, vi
     await expect(page.locator("#possible")).to_be_hidden()
     await expect(page.get_by_text("mogelijk begin van een piek", exact=True)).to_be_visible()
     headline = await page.locator("#headline").text_content()
-    await air.publish_values(9.7)
+    await air.publish_values(10.4)
     marker = page.locator(".marker.possible")
     await expect(marker).to_have_count(1)
     await expect(marker).to_have_attribute("aria-label", SENTENCE)
@@ -52,7 +52,7 @@ async def test_a_mark_is_shown_with_its_chance_and_taken_back_in_silence(air, vi
 
 async def test_a_mark_gives_way_to_its_peak(air, visit):
     page = await open_live(visit)
-    await air.publish_values(9.7)
+    await air.publish_values(10.4)
     await expect(page.locator(".marker.possible")).to_have_count(1)
     committed = None
     while not (committed and committed.live_messages[0].events):
@@ -64,7 +64,7 @@ async def test_a_mark_gives_way_to_its_peak(air, visit):
 
 async def test_a_mark_is_in_the_popup_on_the_station_page_and_in_a_second_tab(air, visit):
     page = await open_live(visit)
-    await air.publish_values(9.7)
+    await air.publish_values(10.4)
     await page.locator(".marker.possible").click()
     await expect(page.locator(".station-popup .possible-line")).to_have_text(SENTENCE)
     second = await page.context.new_page()
@@ -77,7 +77,7 @@ async def test_a_mark_is_in_the_popup_on_the_station_page_and_in_a_second_tab(ai
 
 async def test_without_a_stream_no_mark_stays(air, visit, site):
     page = await open_live(visit)
-    await air.publish_values(9.7)
+    await air.publish_values(10.4)
     await expect(page.locator(".marker.possible")).to_have_count(1)
     await page.context.set_offline(True)
     await page.evaluate("() => new BroadcastChannel('piekwacht-live').postMessage({ kind: 'state', data: 'lost' })")

@@ -17,6 +17,8 @@ import sys
 from tests.benchmarks.crossing.running import print_running
 from tests.benchmarks.crossing.simulated import print_simulated
 
+_SHORTEST = 60  # s
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -24,6 +26,8 @@ def main() -> int:
     parser.add_argument("--stations", type=int, default=40, help="stations of the live part, half with a plume (40)")
     parser.add_argument("--only", choices=("simulated", "running"), help="only this part")
     options = parser.parse_args()
+    if options.seconds < _SHORTEST:
+        parser.error(f"--seconds {options.seconds}: a plume needs {_SHORTEST} at least")
     if options.only != "running":
         print_simulated()
         print()
