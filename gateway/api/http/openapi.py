@@ -1,5 +1,6 @@
 """The OpenAPI document, generated from the types in `schemas`, with an example for every response."""
 
+from collections.abc import Container, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,7 +16,7 @@ from gateway.api.schemas.corrections import Correction, Corrections
 from gateway.api.schemas.direction import SourceDirection
 from gateway.api.schemas.events import Event, Events, Revisions
 from gateway.api.schemas.guests import GuestReceipt
-from gateway.api.schemas.observations import Mean, Observations, Reading
+from gateway.api.schemas.observations import LiveValue, Mean, Observations, Reading
 from gateway.api.schemas.places import (
     Area,
     Areas,
@@ -58,7 +59,7 @@ _SCHEMA_TYPES = (
     Areas, Area, Sites, Site, Stations, Station, ObservedProperties, ObservedProperty, Datastreams,
     Datastream, Reading, Mean, Observations, Events, Event, Revisions, Plumes, Plume, Alerts, Alert,
     Landing, Correction, Corrections, Problem, detection.DetectionFigures, detection.DetectionFigure,
-    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt, PreliminaryPeak,
+    detection.SyntheticPeaks, Playback, PlaybackPeak, Situations, Situation, GuestReceipt, LiveValue, PreliminaryPeak,
     StationAssessment, StationContext, *statements.SCHEMA_TYPES, *tracks.SCHEMA_TYPES,
 )  # fmt: skip
 
@@ -87,6 +88,23 @@ def describe_responses(
                 }
             },
         }
+    return responses
+
+
+def describe_stream(
+    description: str, frames: Mapping[str, type], lists: Container[str]
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of server-sent events. `frames`: type of the data by event; of those in `lists`, type of an item."""
+    references = {name: {"$ref": _REF.format(name=schema_type.__name__)} for name, schema_type in frames.items()}
+    responses = describe_responses(Problem, "text/event-stream")
+    stream = {
+        "schema": {"type": "string"},
+        "x-frames": {
+            name: {"type": "array", "items": reference} if name in lists else reference
+            for name, reference in references.items()
+        },
+    }
+    responses[200] = {"description": description, "content": {"text/event-stream": stream}}
     return responses
 
 

@@ -14,14 +14,16 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gateway.access.rate_limit import rate_limit_key
-from gateway.api.http.openapi import describe_responses
+from gateway.api.http.openapi import describe_stream
 from gateway.api.http.problems import reject_unknown_parameters
 from gateway.api.live.admission import Admission
 from gateway.api.live.frames import Replay
 from gateway.api.live.hub import Hub
 from gateway.api.live.request import parse_live_request
 from gateway.api.live.subscribers import STALL_TIMEOUT, SocketViewer
+from gateway.api.schemas.events import Event
 from gateway.api.schemas.observations import LiveValue
+from gateway.api.schemas.preliminary import PreliminaryPeak
 from gateway.api.settings import ApiSettings
 
 router = APIRouter(tags=["live"])
@@ -31,7 +33,11 @@ _TRY_AGAIN_LATER, _POLICY_VIOLATION = 1013, 1008  # WebSocket close codes
 @router.get(
     "/live",
     summary="New values and events as they are committed: server-sent events, or a WebSocket at the same address",
-    responses=describe_responses(LiveValue, "text/event-stream"),
+    responses=describe_stream(
+        "Frames by the name of their event",
+        {"observation": LiveValue, "event": Event, "preliminary": PreliminaryPeak},
+        lists=("observation", "preliminary"),
+    ),
     dependencies=[Depends(reject_unknown_parameters)],
 )
 async def get_live(
