@@ -94,7 +94,7 @@ def describe_responses(
 def describe_stream(
     description: str, frames: Mapping[str, type], lists: Container[str]
 ) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of server-sent events. `frames`: type of the data by event; of those in `lists`, type of an item."""
+    """The `responses` of server-sent events. `frames`: type of the data by event; in `lists`, of an item."""
     references = {name: {"$ref": _REF.format(name=schema_type.__name__)} for name, schema_type in frames.items()}
     responses = describe_responses(Problem, "text/event-stream")
     stream = {
