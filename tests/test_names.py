@@ -25,6 +25,7 @@ ROOTS = {
     "alerting": {
         "__init__",
         "alert",
+        "averaging",
         "catalogue",
         "cli",
         "errors",

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from alerting.averaging import AveragingRule, average_values, average_weighted
 from gateway.adapters.foreign import ForeignMessage
 from gateway.adapters.formats import read_message
 from gateway.adapters.mapping import FieldMapping, MappedValue
-from gateway.model.averaging import AveragingRule, average_values, average_weighted
 from gateway.model.properties import PROPERTIES
 from tests.gateway.api.conftest import running_api
 from tests.gateway.enrolled_node import T0

@@ -16,6 +16,7 @@ from msgspec import structs
 from PIL import Image
 
 from alerting.alert import Change, NearSite, Place, Severity
+from alerting.averaging import AveragingRule
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.message.chart import draw_chart
@@ -156,6 +157,23 @@ def test_the_same_is_said_in_english():
         assert words in contents.html
     assert not {"achtergrond", "Zekerheid", "Opgemerkt"} & set(contents.text.replace(":", " ").split())
     assert not {"background", "Confidence", "Noticed"} & set(dutch.text.split())
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit", "mean"),
+    [
+        (AveragingRule.ENERGY, "dB[SPL]", "72,5"),
+        (AveragingRule.QUADRATIC, "mm/s", "60,6"),
+        (AveragingRule.ARITHMETIC, "ug/m3", "60,5"),
+    ],
+)
+def test_mean_of_an_event_follows_the_rule_of_its_property(rule, unit, mean):
+    values = [60.0] * 59 + [90.0]
+    points = tuple(TimeSeriesPoint(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
+    alert = make_ended_alert(averaging=rule, unit=unit, end=points[-1].at, peak=90.0, background=40.0)
+    notification = Notification(alert=alert, id="x", time_series=TimeSeries(points=points))
+    text = compose(notification, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
+    assert f" {mean} " in text.get_body(("plain",)).get_content().replace("\u202f", " ").replace("\xa0", " ")
 
 
 def test_flags_are_those_of_the_wire():

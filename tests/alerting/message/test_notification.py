@@ -184,7 +184,8 @@ def test_the_bar_of_a_mail_has_the_colour_of_its_severity_on_the_pages(severity,
     [(34.0, 10.0, "3,4"), (35.0, 10.0, "3,5"), (14.9, 10.0, ""), (125.0, 10.0, "13"), (5.0, 0.0, ""), (5.0, -1.0, "")],
 )
 def test_a_multiple_is_rounded_once_for_all(peak, background, ratio):
-    assert format_ratio(peak, background) == ratio
+    assert format_ratio(peak, background, "ug/m3") == ratio
+    assert format_ratio(peak, background, "dB(A)") == ""
 
 
 @pytest.mark.parametrize(("value", "words"), [(100.5, "101"), (0.125, "0,13"), (-0.125, "-0,13"), (2.25, "2,3")])

@@ -166,7 +166,7 @@ def check_text(text, alert, language, *, allowed=(), shows_duration=True):
     assert f"{format_number(alert.peak, language)} µg/m³" in text.replace("\xa0", " ")
     assert set(re.findall(r"([\d.,]*\d)\s*µg/m³", text)) <= values | set(allowed)
     assert "ug/m3" not in text
-    ratio = format_ratio(alert.peak, alert.background, language)
+    ratio = format_ratio(alert.peak, alert.background, alert.unit, language)
     assert set(re.findall(r"([\d.,]*\d)\s?(?:×|keer|times)", text)) <= {ratio}
     assert f"{alert.onset.astimezone(LOCAL_TIMEZONE):%H:%M}" in text
     if shows_duration:
@@ -230,7 +230,7 @@ async def test_people_read_the_same_figures_in_feeds_and_on_pages(api, alert, la
     for path in ("", "events"):
         listed = readable((await api.get(f"/{language}/{path}")).text)
         assert f"{format_number(alert.peak, language)} µg/m³" in listed
-        assert f"{format_ratio(alert.peak, alert.background, language)}×" in listed
+        assert f"{format_ratio(alert.peak, alert.background, alert.unit, language)}×" in listed
 
 
 def check_cap(document, alert, language="nl"):
@@ -261,7 +261,7 @@ async def test_inspectors_read_the_same_figures(api, database, alert, language):
     path = f"/api/v1/events/{alert.event_id}/explanation?language={language}"
     headline = (await api.get(path, headers=headers)).json()["headline"]
     assert f"{format_number(alert.peak, language)} µg/m³" in headline
-    assert f"{format_ratio(alert.peak, alert.background, language)}×" in headline
+    assert f"{format_ratio(alert.peak, alert.background, alert.unit, language)}×" in headline
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.averaging import AveragingRule, average_values
+from alerting.averaging import AveragingRule, average_values
 from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.model.mobile_station import Vehicle
 from gateway.tracks.background import HALF_WINDOW_MS, MIN_READINGS, QUANTILE, compute_background

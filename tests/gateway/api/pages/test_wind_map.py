@@ -6,6 +6,7 @@ import re
 import pytest
 from lxml import etree
 
+from alerting.averaging import AveragingRule
 from gateway.api.pages.wind_map import build_wind_maps
 from tests.gateway.api.pages.test_polar import formats, mean
 
@@ -20,7 +21,9 @@ def build(values, directions, speeds):
         means.append(mean(hour, value))
         from_.append(mean(hour, direction))
         strength.append(mean(hour, speed))
-    return build_wind_maps(means, from_, strength, TITLES, lambda value: f"{value:.0f} ug")
+    return build_wind_maps(
+        means, from_, strength, TITLES, lambda value: f"{value:.0f} ug", rule=AveragingRule.ARITHMETIC
+    )
 
 
 def make_month(source=200.0):
