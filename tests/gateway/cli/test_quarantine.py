@@ -141,11 +141,11 @@ async def test_of_a_payload_that_is_too_long_the_beginning_is_stored_and_a_repla
 async def test_empty_wants_a_confirmation_and_leaves_a_record(pipeline, node, database, run):
     payload = node.payload(1)
     await pipeline.process([Payload(topic=payload.topic, body=b"junk", received_at=payload.received_at)])
-    code, output = run("empty", "--before", "2099-01-01")
+    code, output = run("empty", "--before", "2099-01-01T00:00Z")
     assert code == 2
     assert "add --yes" in output
-    assert run("empty", "--before", "2000-01-01", "--yes")[1].startswith("0 payloads deleted")
-    assert run("empty", "--before", "2099-01-01", "--yes")[1].startswith("1 payload deleted")
+    assert run("empty", "--before", "2000-01-01T00:00Z", "--yes")[1].startswith("0 payloads deleted")
+    assert run("empty", "--before", "2099-01-01T00:00Z", "--yes")[1].startswith("1 payload deleted")
     assert rows(database, "SELECT count(*) FROM quarantine") == [(0,)]
     record = rows(database, "SELECT quarantined, reason, sha256 = sha256('junk') FROM quarantine_emptied")
     assert record == [(1, "unsigned", True)]
