@@ -31,10 +31,10 @@ def _render_tables() -> Iterator[str]:
 
 
 def _render_model(model: SensorModel) -> str:
-    others = f"; also {', '.join(model.aliases)}" if model.aliases else ""
+    aliases = f"; also {', '.join(model.aliases)}" if model.aliases else ""
     lines = [
         f"\n### {model.name}\n",
-        f"{model.title}{others}. Source: {model.source}.\n",
+        f"{model.title}{aliases}. Source: {model.source}.\n",
         "| property | range | step | settles in | no measurement | air |",
         "|---|---|---|---|---|---|",
         *(_render_row(name, row) for name, row in model.measurements.items()),

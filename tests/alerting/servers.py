@@ -1,4 +1,4 @@
-"""An inspectorate's mail server and webhook on loopback, which answer as a test wants."""
+"""An inspectorate's mail server and webhook on loopback, with the answers that a test states."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from gateway.system.child_process import find_free_port
 
 
 class MailServer:
-    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took.
+    """Answers each mail with the next of `answers`, the last one for ever; stores the received mails.
 
     `recipients`: address -> its answers to RCPT, in the same way; others are accepted.
     `tls`: "starttls" demands it, "tls" speaks nothing else; both show `certificate` (an SSLContext).

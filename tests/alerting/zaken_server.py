@@ -1,4 +1,4 @@
-"""A Zaken API on loopback as VNG describes it: checks token and fields, keeps zaken, takes each identificatie once."""
+"""A Zaken API on loopback as VNG describes it: checks token and fields, stores zaken, takes an identificatie once."""
 
 import json
 import threading

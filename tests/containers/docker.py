@@ -1,4 +1,4 @@
-"""A Docker to try containers with: the machine's own where it answers, else a daemon started for the test."""
+"""Docker for the tests: the daemon of the machine if it answers, else a daemon started for the test."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class Docker:
         self.environment = {**os.environ, "DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": host} if host else {})}
 
     def run(self, *arguments: str | Path, cwd: Path | None = None, check: bool = True, text: str | None = None) -> str:
-        """What it prints; AssertionError with its complaints where it fails and `check`."""
+        """Return its output. AssertionError with its error output if it fails and `check` is set."""
         process = subprocess.run(
             ["docker", *map(str, arguments)],
             env=self.environment,

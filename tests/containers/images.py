@@ -1,4 +1,4 @@
-"""The images that compose.yaml names: the originals where a registry answers, else stand-ins made of Debian's."""
+"""The images that compose.yaml names: the originals if a registry answers, else replacements of Debian packages."""
 
 import shutil
 import subprocess

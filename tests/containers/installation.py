@@ -78,7 +78,7 @@ class Installation:
         assert process.returncode == 0, process.stderr
 
     def enrol(self, node: str) -> Path:
-        """Its archive, made as docs/operator/nodes.md says, unpacked; returns the folder with agent.toml."""
+        """Make the archive of a node by docs/operator/nodes.md and unpack it; return the folder with agent.toml."""
         site = self.firmware / "sites/ijmond/site.toml"
         text = site.read_text().replace("broker.ijmond.piekwacht.example", "localhost")
         text = text.replace("ntp.piekwacht.example", "localhost")
@@ -118,7 +118,7 @@ class Installation:
         return {service["Service"]: f"{service['State']}, {service['Health']}" for service in map(json.loads, lines)}
 
     def run_python(self, part: str, program: str) -> str:
-        """What a line of Python prints in a container of ours."""
+        """Return the output of a line of Python in a container of ours."""
         return self.compose("exec", "-T", part, "python", "-c", program).strip()
 
     def port(self, part: str, inner: int) -> int:

@@ -11,17 +11,17 @@ RULE = re.compile(
 
 
 def allowed() -> dict[str, set[tuple[str, str]]]:
-    """Who -> (what, topic), of EMQX' file."""
-    found: dict[str, set[tuple[str, str]]] = {}
+    """Return {client: (action, topic) pairs} of the file for EMQX."""
+    permissions: dict[str, set[tuple[str, str]]] = {}
     for verdict, who, pattern, action, topics in RULE.findall(ACL):
         if verdict == "allow":
             verb = {"publish": "write", "subscribe": "read"}[action]
             name = "a node" if who == "all" else re.match(r"\^(piekwacht\\\\\.\w+)", pattern)[1].replace("\\\\", "")
-            found.setdefault(name, set()).update((verb, topic) for topic in re.findall(r'"(.+?)"', topics))
-    return found
+            permissions.setdefault(name, set()).update((verb, topic) for topic in re.findall(r'"(.+?)"', topics))
+    return permissions
 
 
-def test_everybody_may_what_mosquitto_lets_them_and_no_more():
+def test_emqx_gives_each_client_the_permissions_of_mosquitto():
     mosquitto: dict[str, set[tuple[str, str]]] = {}
     who = "a node"
     for line in (DEPLOY / "mosquitto/acl").read_text().splitlines():

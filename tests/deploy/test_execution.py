@@ -75,7 +75,7 @@ def write_witness_settings(folder, port):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the units are for Linux")
 @pytest.mark.parametrize("part", sorted(held()))
-def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp_path):
+def test_a_service_without_executable_memory_starts_and_answers(part, config, ports, tmp_path):
     settings = write_witness_settings(tmp_path, ports[part]) if part == "witness run" else config
     command = [sys.executable, "-c", HELD, *part.split(), "--config", str(settings)]
     if part not in ports:
@@ -86,7 +86,7 @@ def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp
         child.wait_until(lambda: is_port_open("127.0.0.1", ports[part]))
 
 
-def test_there_are_such_parts_and_the_kernel_does_refuse_what_compiles(config):
+def test_some_services_have_no_executable_memory_and_the_kernel_enforces_it(config):
     assert {"api", "alerting", "migrate", "upkeep run"} <= set(held())
     code = f"import ctypes; ctypes.CDLL(None).prctl({_PR_SET_MDWE}, 1, 0, 0, 0); import numba"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -94,7 +94,7 @@ def write_short_lock(folder):
     return short
 
 
-def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(home):
+def test_an_upgrade_with_the_former_unit_name_is_refused_and_names_the_new_unit(home):
     (home / "enabled/piekwacht-beside").touch()
     refused = run(home, "upgrade", home / "any.whl", home / "any.lock")
     assert refused.returncode == 2
@@ -103,7 +103,7 @@ def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(h
 
 
 @pytest.mark.timeout(600)
-def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_database):
+def test_install_upgrade_and_rollback_never_leave_a_broken_version(home, wheel, empty_database):
     lock = DEPLOY / "gateway.lock"
     first = run(home, "upgrade", wheel, lock)
     assert first.returncode == 0, first.stderr
@@ -124,8 +124,8 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
     second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), write_short_lock(home))
     assert second.returncode == 0, second.stderr
     assert (home / "current").readlink() == Path("releases/0.3.0")
-    asked = (home / "asked").read_text().split()[2:]
-    assert asked == ["stop", "disable", "enable", "start"], "no migration, so no backup is asked for"
+    actions = (home / "asked").read_text().split()[2:]
+    assert actions == ["stop", "disable", "enable", "start"], "no migration, so no backup is asked for"
     assert {file.name for file in (home / "enabled").iterdir()} == {"piekwacht-evaluate"}
     assert not (home / "units/piekwacht-beside.service").exists()
 

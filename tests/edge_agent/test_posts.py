@@ -83,7 +83,7 @@ GOOD = '{"n":"pm2_5","v":12.3},{"n":"pm10","u":"ug/m3","v":20.1}'
         ('{"n":"moonlight/humidity","v":60}', posts.Refusal.UNKNOWN_INSTRUMENT),
     ],
 )
-def test_one_bad_value_of_a_post_costs_itself(bad, refusal):
+def test_a_bad_value_of_a_post_costs_no_other_value(bad, refusal):
     with listening() as (board, port, readings):
         status, sentence = posted(port, f'[{{"bn":"11"}},{GOOD},{bad}]'.encode())
         wait_until(lambda: readings)
@@ -180,7 +180,7 @@ def test_an_instrument_that_cannot_be_the_ambient_one_is_refused(instruments, se
     assert sentence in str(raised.value)
 
 
-def test_a_worse_instrument_never_takes_the_place_of_a_better_one_that_was_there():
+def test_a_worse_instrument_never_replaces_a_better_one():
     instruments = AmbientInstruments({})
     bodies = [airrohr(humidity="90"), airrohr(humidity="90", BME280_humidity="57"), airrohr(humidity="90")]
     names = [sorted(instruments.place(posts.decode(body).values)) for body in bodies]
@@ -259,7 +259,7 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_characters_of_a_post_cost_no_value(encoding):
+def test_no_character_encoding_of_a_post_costs_a_value(encoding):
     text = '[{"bn":"a","bu":"\u00b5g/m3"},{"n":"pm2_5","v":8.5},{"n":"temperature","u":"\u00b0C","v":11.2}]'
     assert values_of(ENCODINGS[encoding](text)) == {"pm2_5": 8.5, "temperature": 11.2}
 
@@ -285,7 +285,7 @@ def test_the_characters_of_a_post_cost_no_value(encoding):
         (b'{"esp8266id":11,"sensordatavalues":[{"value_type":"SDS_P2","value":"8","value":"9"}]}', {"pm2_5": None}),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_post_costs_itself_alone(body, values):
+def test_a_wrong_part_of_a_post_costs_no_other_value(body, values):
     assert values_of(body) == values
 
 
@@ -310,7 +310,7 @@ def test_what_is_wrong_in_a_post_costs_itself_alone(body, values):
         (bytes(16_000), "not JSON"),
     ],
 )
-def test_a_post_of_another_form_is_refused_in_words(body, words):
+def test_a_post_of_another_form_is_refused_with_a_sentence(body, words):
     with pytest.raises(posts.UnreadablePostError) as raised:
         posts.decode(body)
     assert words in str(raised.value)
@@ -336,7 +336,7 @@ def test_no_json_of_anyone_raises_anything_but_one_sentence(content):
     assert "Error" not in sentence
 
 
-def test_a_packed_post_and_a_long_one_are_answered_in_words():
+def test_a_packed_post_and_a_long_post_are_answered_with_a_sentence():
     with listening() as (board, port, _):
         for header, body, status, words in (
             ("Content-Encoding: gzip", b"\x1f\x8b" + bytes(60), b" 415 ", b"packed with gzip is not read"),

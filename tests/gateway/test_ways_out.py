@@ -1,7 +1,7 @@
 """The law of validity on the ways out that are no routes: commands, files, live frames, topics, metrics, messages.
 
 Each kind is listed from where it is declared: the table of commands, the arguments of a command, the topics of the
-wire, the registry of metrics, the union of channels, the data sources of Grafana. What is in no table here fails.
+wire, the registry of metrics, the union of channels, the data sources of Grafana. An item in no table here fails.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The demo with what the pictures need: a resident who subscribed, a peak, and the mails about it.
 
-Ends with a sentence if something does not come in time.
+Ends with a sentence if a step is not done in time.
 """
 
 import asyncio

@@ -112,8 +112,8 @@ async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, 
 async def test_an_event_without_a_plume_still_notifies_of_its_end(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            one, over = happening()
-            await deliver_in_turn(database, one)
+            opened, over = happening()
+            await deliver_in_turn(database, opened)
             change(database, "DELETE FROM alerting.member")
             await deliver_in_turn(database, over)
     assert len(server.received) == 2
@@ -152,15 +152,15 @@ async def test_a_severity_drop_notifies_after_its_hold_and_a_rise_at_once(databa
 
 @given(st.lists(st.tuples(st.sampled_from(list(Severity)), st.integers(1, 2000)), min_size=2, max_size=30))
 def test_a_severity_drop_never_notifies_before_its_hold(steps):
-    told, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
+    last_notified, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
     for (severity, _), (_, wait) in itertools.pairwise(steps):
-        course = PlumeSeverity(receiver="od", last_notified=told, current=severity, since=now)
+        course = PlumeSeverity(receiver="od", last_notified=last_notified, current=severity, since=now)
         now += timedelta(seconds=wait)
         decision = decide_severity_drop(course, now, hold)
-        assert (decision is not None) == (severity.rank < told.rank and wait >= 600)
+        assert (decision is not None) == (severity.rank < last_notified.rank and wait >= 600)
         if decision is not None:
             assert decision.reason is DecisionReason.EASED
-            told = severity
+            last_notified = severity
 
 
 async def test_a_station_without_data_ends_no_event_and_notifies_once(database, settings):
@@ -200,7 +200,7 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 SITE = WatchedSite(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
 
 
-def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
+def make_contact(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     last = NOW - timedelta(minutes=minutes)
     return StationContact(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
 
@@ -209,27 +209,27 @@ def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     ("stations", "silent"),
     [
         ([], []),
-        ([heard(14)], []),
-        ([heard(16)], ["ijmond"]),
-        ([heard(16), heard(1, "velsen")], []),
-        ([heard(16), heard(1, "beverwijk", latitude=52.7)], ["Tata Steel"]),
-        ([heard(16), heard(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
+        ([make_contact(14)], []),
+        ([make_contact(16)], ["ijmond"]),
+        ([make_contact(16), make_contact(1, "velsen")], []),
+        ([make_contact(16), make_contact(1, "beverwijk", latitude=52.7)], ["Tata Steel"]),
+        ([make_contact(16), make_contact(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
     ],
 )
 def test_an_area_or_site_alerts_if_no_station_sends_data(stations, silent):
-    found = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
-    assert [one.place.name for one in found] == silent
+    alerts = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
+    assert [alert.place.name for alert in alerts] == silent
     later = find_network_alerts(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
-    assert {one.event_id for one in found} <= {one.event_id for one in later}
+    assert {alert.event_id for alert in alerts} <= {alert.event_id for alert in later}
 
 
 def test_a_network_alert_has_its_sentence_in_both_languages():
-    (one,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
-    assert one.sentence == {
+    (alert,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
+    assert alert.sentence == {
         "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
         "en": "Alerts to od have not arrived since 04:00:00",
     }
-    assert end_network_alert(one, 2, NOW).sentence["nl"].startswith("Berichten aan od: de storing is voorbij")
+    assert end_network_alert(alert, 2, NOW).sentence["nl"].startswith("Berichten aan od: de storing is voorbij")
 
 
 async def test_only_the_network_receiver_is_notified_of_an_area_without_data(database, settings):
@@ -253,8 +253,8 @@ async def test_an_end_states_that_the_peak_was_more_severe_than_notified(databas
             await deliver_in_turn(database, opened, structs.replace(over, severity=Severity.SEVERE))
             await wait_until(lambda: len(server.received) == 2)
     first, last = (
-        email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
-        for one in server.received
+        email.message_from_bytes(envelope.content, policy=email.policy.default).get_body(("plain",)).get_content()
+        for envelope in server.received
     )
     assert "ernstiger" not in first
     assert "De piek was ernstiger dan wij toen meldden." in last

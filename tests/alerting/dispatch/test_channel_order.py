@@ -18,8 +18,8 @@ from tests.alerting.servers import MailServer, WebServer
 STATES = "SELECT channel, state FROM alerting.outbox ORDER BY channel"
 
 
-def in_order(settings, *order, **given):
-    chosen = settings(**given)
+def in_order(settings, *order, **options):
+    chosen = settings(**options)
     return structs.replace(chosen, receiver=[structs.replace(chosen.receiver[0], order=list(order))])
 
 
@@ -59,10 +59,10 @@ async def test_gathered_alerts_go_to_the_next_channel_together(database, setting
         async with run_dispatchers(chosen, database):
             await insert_alerts(database, *[make_alert(event_id=f"event{n}", station=f"s{n}") for n in range(12)])
             await wait_until_delivered(database, within=15)
-    told = (
+    query = (
         "SELECT count(DISTINCT o.event_id) FROM alerting.outbox o LEFT JOIN alerting.outbox h ON h.id = o.gathered_into"
     )
-    assert fetch_rows(database, f"{told} WHERE coalesce(h.state, o.state) = 'delivered'") == [(12,)]
+    assert fetch_rows(database, f"{query} WHERE coalesce(h.state, o.state) = 'delivered'") == [(12,)]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Workers die at any moment; every alert still notifies, under ids by which a receiver drops repeats."""
+"""Workers are killed at any moment; every alert still notifies, and a receiver recognises repeats by their id."""
 
 import asyncio
 import random

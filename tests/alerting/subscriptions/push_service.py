@@ -1,4 +1,4 @@
-"""A push service of our own on loopback: it decrypts what comes as the browser would, and judges the headers.
+"""A push service of our own on loopback: it decrypts each message as a browser does, and checks the headers.
 
 `http_ece.decrypt` and `Vapid02.verify` judge what our encryption and signature made. It runs in a thread, or in a
 process of its own for measurements.

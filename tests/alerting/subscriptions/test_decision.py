@@ -1,4 +1,4 @@
-"""Who is notified of what: once of a plume, again if it gets worse, of its end, and always of a correction."""
+"""A subscriber is notified once of a plume, again if severity rises, of its end, and of every correction."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -36,7 +36,7 @@ def decide(alerts, subscriptions=(ALL,), last=None, now=NOON, **options):
 
 
 def after(alerts, subscriptions=(ALL,), last=None, **options):
-    """What the contact knows after the notice of these alerts."""
+    """The last notice of a contact after the notice of these alerts."""
     decision = decide(alerts, subscriptions, last, **options)
     assert decision.notifies
     return describe_notice(decision, plume(*alerts), last)
@@ -66,25 +66,25 @@ def test_the_end_waits_until_the_whole_plume_is_calm():
     assert decide([ended], last=last).reason is NoticeReason.CALM_AWAITED
     end = decide([ended], last=last, is_calm=True)
     assert end.reason is NoticeReason.ENDED
-    known = describe_notice(end, plume(ended), last)
-    assert known.has_ended
-    assert decide([ended], last=known, is_calm=True).reason is NoticeReason.NOT_WORSE
-    assert decide([ended, going_on], last=known).reason is NoticeReason.REOPENED
+    notice = describe_notice(end, plume(ended), last)
+    assert notice.has_ended
+    assert decide([ended], last=notice, is_calm=True).reason is NoticeReason.NOT_WORSE
+    assert decide([ended, going_on], last=notice).reason is NoticeReason.REOPENED
 
 
 @pytest.mark.parametrize("subscriptions", [(ALL,), (), (structs.replace(ALL, level=Severity.EXTREME),)])
 @pytest.mark.parametrize("is_paused", [False, True])
-def test_whoever_was_notified_gets_the_correction(subscriptions, is_paused):
+def test_every_notified_subscriber_gets_the_correction(subscriptions, is_paused):
     last = after([make_alert()])
     voided = make_alert(2, change=Change.VOIDED)
     decision = decide([voided], subscriptions, last, is_paused=is_paused)
     assert decision.reason is NoticeReason.CORRECTED
-    known = describe_notice(decision, plume(voided), last)
-    assert known.is_voided
-    assert decide([voided], last=known).reason is NoticeReason.NEVER_NOTIFIED
+    notice = describe_notice(decision, plume(voided), last)
+    assert notice.is_voided
+    assert decide([voided], last=notice).reason is NoticeReason.NEVER_NOTIFIED
 
 
-def test_a_correction_goes_to_nobody_else():
+def test_a_subscriber_who_was_not_notified_gets_no_correction():
     assert decide([make_alert(change=Change.VOIDED)]).reason is NoticeReason.NEVER_NOTIFIED
 
 
@@ -105,7 +105,7 @@ def test_a_correction_names_what_remains_of_the_plume():
         (0.89, Corroboration(risen=0, total=3), NoticeReason.NOT_SURE_ENOUGH),
     ],
 )
-def test_the_confidence_must_be_higher_where_one_station_saw_it(confidence, neighbours, expected):
+def test_the_confidence_of_a_plume_at_one_station_must_be_higher(confidence, neighbours, expected):
     assert decide([make_alert(confidence=confidence, neighbours=neighbours)]).reason is expected
 
 
@@ -148,7 +148,7 @@ def test_quiet_hours_hold_until_their_end():
     assert decide([make_alert(change=Change.VOIDED)], [QUIET], now=NIGHT, is_release=True).reason not in NOTIFYING
 
 
-def test_the_strongest_wake_whoever_wants_that():
+def test_an_extreme_peak_is_notified_in_quiet_hours_if_the_subscriber_chose_that():
     extreme, woken = make_alert(severity=Severity.EXTREME), structs.replace(QUIET, wakes=True)
     assert decide([extreme], [woken], now=NIGHT).reason is NoticeReason.FIRST
     assert decide([make_alert()], [woken], now=NIGHT).reason is NoticeReason.HELD_QUIET
@@ -179,7 +179,7 @@ def test_of_several_subscriptions_the_first_that_permits_it_counts():
     assert decide([make_alert()], [ALL, QUIET], now=NIGHT).reason is NoticeReason.FIRST
 
 
-def test_whoever_paused_is_not_notified():
+def test_a_paused_subscriber_is_not_notified():
     assert decide([make_alert()], is_paused=True).reason is NoticeReason.PAUSED
 
 

@@ -1,6 +1,6 @@
 """One fact has one value: an event's figures and times are the same wherever they are shown or sent.
 
-The faces are found by listing the routes and the channels, so that a new one without an entry here fails.
+The test lists the routes and the channels, so that a new one without an entry here fails.
 """
 
 import asyncio
@@ -151,13 +151,13 @@ def check_document(document, alert, names=(*FACTS, *TIMES)):
     """The same values in a JSON document of the API (camelCase) or of a channel (snake_case)."""
     for name in names:
         camel = re.sub(r"_(.)", lambda match: match[1].upper(), name)
-        found = document[name if name in document else camel]
+        value = document[name if name in document else camel]
         expected = getattr(alert, name)
         if isinstance(expected, datetime):
-            found = datetime.fromisoformat(found)
-            assert abs((found - expected).total_seconds()) < 0.001, name
+            value = datetime.fromisoformat(value)
+            assert abs((value - expected).total_seconds()) < 0.001, name
         else:
-            assert found == expected, name
+            assert value == expected, name
 
 
 def check_text(text, alert, language, *, allowed=(), shows_duration=True):
@@ -205,9 +205,9 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
     assert listed == {name: value for name, value in plume.items() if name not in {"licence", "attribution"}}
     revisions = (await api.get(f"/api/v1/events/{alert.event_id}/revisions")).json()["items"]
     check_document(revisions[-1], alert, ("peak", "background", "excess", "confidence", "onset", "end", "revision"))
-    told = (await api.get("/api/v1/alerts")).json()["items"][0]
-    check_document(told, alert, ("peak", "severity", "unit", "onset"))
-    check_document((await api.get(f"/api/v1/alerts/{told['id']}")).json(), alert, ("peak", "severity", "onset"))
+    listed_alert = (await api.get("/api/v1/alerts")).json()["items"][0]
+    check_document(listed_alert, alert, ("peak", "severity", "unit", "onset"))
+    check_document((await api.get(f"/api/v1/alerts/{listed_alert['id']}")).json(), alert, ("peak", "severity", "onset"))
     async with api.stream("GET", "/api/v1/live") as response, create_client(broker, "a-gateway") as connection:
         received = asyncio.create_task(frames(response, 2, within=10))
         await asyncio.sleep(0.5)

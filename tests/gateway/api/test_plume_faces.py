@@ -1,4 +1,4 @@
-"""One plume leads with one property, figure and severity: on cards, page, feeds, CAP, mail and for inspectors.
+"""Cards, pages, feeds, CAP, mail and the pages of inspectors show the same leading event of a plume.
 
 A plume of three properties: of the two kinds of particulates PM10 is the more severe one, and a raw signal falls.
 """
@@ -107,15 +107,15 @@ async def test_the_cap_document_of_a_plume_has_the_leading_event_and_grows_with_
 async def test_the_first_message_is_about_the_leading_event_of_its_transaction(plume, database):
     """Alerts of one transaction are decided in the order of their rank."""
     with psycopg.connect(database) as connection:
-        told = connection.execute(
+        first_decision = connection.execute(
             "SELECT event_id, revision FROM alerting.decision WHERE told ORDER BY decided_at LIMIT 1"
         ).fetchone()
         query = "SELECT alert FROM alerting.inbox WHERE event_id = %s AND revision = %s"
-        alert = msgspec.convert(connection.execute(query, told).fetchone()[0], Alert, strict=False)
+        alert = msgspec.convert(connection.execute(query, first_decision).fetchone()[0], Alert, strict=False)
         together = connection.execute(
             """SELECT b.alert FROM alerting.inbox a JOIN alerting.inbox b ON b.received_at = a.received_at
                WHERE a.event_id = %s AND a.revision = %s""",
-            told,
+            first_decision,
         ).fetchall()
     alerts = [event_of_alert(msgspec.convert(body, Alert, strict=False)) for (body,) in together]
     assert min(alerts, key=rank_event).id == alert.event_id

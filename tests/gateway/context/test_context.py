@@ -180,7 +180,7 @@ def test_values_are_fetched_and_a_corrected_one_replaces_the_first(database, run
     assert read_values(database) == [("knmi", "wind_speed", 4.0), ("luchtmeetnet", "pm2_5", 13.5)]
 
 
-def test_a_station_that_fails_costs_only_itself(database, run):
+def test_a_failing_station_costs_no_other_station(database, run):
     end = last_hour(datetime.now(UTC))
     with running(Networks(rows=[row(end, 12.0)], key="another")) as address:
         code, out, error = run(address, "fetch")
@@ -228,7 +228,7 @@ def test_saved_files_are_read(database, run, tmp_path, content, source, values):
         assert start == datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def test_a_file_that_is_none_is_one_sentence(run, tmp_path):
+def test_an_invalid_file_is_one_sentence(run, tmp_path):
     path = tmp_path / "saved.csv"
     path.write_text("a;b\n1;2\n")
     code, _, error = run("http://127.0.0.1:1", "import", path, "--source", "knmi")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded e
 
 @pytest.fixture
 def node():
-    """The fixture `keys` wants a node; `peak` enrols three."""
+    """The fixture `keys` needs a node; `peak` enrols three."""
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_without_a_maker_there_is_no_button(database, broker, peak, keys):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """A program instead of Python, which writes what a test wants."""
+    """A program instead of Python, with the output that a test states."""
 
     def write(script):
         path = tmp_path / "program"

@@ -122,7 +122,7 @@ async def test_a_refused_message_gets_one_sentence_and_is_not_lost(refuse, guest
     assert fetch(database, STORED, guest.node) == []
 
 
-async def test_a_value_that_is_none_costs_itself(api, guest, database, notarise):
+async def test_an_invalid_value_costs_no_other_value(api, guest, database, notarise):
     assert (await post(api, guest.token, post_of_airrohr(pm2_5="nan", SDS_P1="7"))).status_code == 200
     await notarise()
     assert fetch(database, STORED, guest.node) == [("pm10", 7.0, 256), ("pm2_5", None, 512)]

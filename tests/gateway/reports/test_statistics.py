@@ -69,12 +69,12 @@ def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
 
 @given(ROWS)
 def test_a_day_without_readings_changes_no_level_but_the_capture(rows):
-    first, *others = DAYS
+    first, *later_days = DAYS
     without = [row for row in rows if row.start != first.start]
     emptied = [make_row(first, 0), *without]
     assert summarise_days(DAYS, without).highest == summarise_days(DAYS, emptied).highest
     assert summarise_days(DAYS, without).mean == summarise_days(DAYS, emptied).mean
-    assert summarise_days(others, without).valid == summarise_days(DAYS, without).valid
+    assert summarise_days(later_days, without).valid == summarise_days(DAYS, without).valid
 
 
 def test_an_unknown_interval_is_no_number():

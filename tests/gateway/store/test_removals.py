@@ -1,4 +1,4 @@
-"""The law of removals: whatever takes data away records it in its own transaction, and the log makes a leaf of it."""
+"""The law of removals: every statement that removes data records that in its transaction, and the log has a leaf."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Mobile stations through the pipeline: tracks and cells come from signed batches, and nothing else has them."""
+"""Mobile stations through the pipeline: tracks and cells come from signed batches only."""
 
 from datetime import UTC, datetime
 

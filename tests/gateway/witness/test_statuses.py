@@ -1,4 +1,4 @@
-"""The statuses of https://c2sp.org/tlog-witness, one by one, and what the witness remembers."""
+"""The statuses of https://c2sp.org/tlog-witness, one by one, and the stored state of the witness."""
 
 import base64
 import itertools

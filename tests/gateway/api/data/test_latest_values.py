@@ -17,7 +17,7 @@ from tests.gateway.api.observation_batches import ingest_observations
 @pytest.mark.parametrize(
     ("directions", "mean"), [([350.0, 10.0], 0.0), ([80.0, 100.0], 90.0), ([359.0, 1.0, 3.0], 1.0), ([270.0], 270.0)]
 )
-def test_the_mean_of_directions_is_circular_and_they_have_no_maximum(directions, mean):
+def test_directions_have_a_circular_mean_and_no_maximum(directions, mean):
     minute = MinuteWindow("deg", [(1_000 * i, value, 0) for i, value in enumerate(directions)]).minute
     assert (minute.mean - mean + 180) % 360 - 180 == pytest.approx(0.0, abs=0.01)
     assert minute.max is None

@@ -195,8 +195,8 @@ STRANGE_HEADERS = {
 }
 
 
-async def test_no_header_of_a_stranger_gets_into_an_answer_that_others_may_receive(signed_in):
-    """A shared cache stores by address and by `Vary`: what else a request holds must not change the answer."""
+async def test_no_request_header_enters_an_answer_that_may_be_cached(signed_in):
+    """A shared cache stores by address and by `Vary`: nothing else of a request may change the answer."""
     client, _ = signed_in
     for path in READS:
         if path == "/metrics":
@@ -235,7 +235,7 @@ async def test_no_shared_cache_stores_an_answer_to_a_person(signed_in):
             assert "public" not in cache_control, path
 
 
-async def test_what_a_shared_cache_may_store_is_the_same_for_everybody(signed_in):
+async def test_a_publicly_cacheable_answer_is_the_same_for_everybody(signed_in):
     """Public answers contain nothing of the person, and name in Vary each header that changes them."""
     client, session = signed_in
     for path in READS:

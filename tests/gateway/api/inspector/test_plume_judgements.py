@@ -130,7 +130,7 @@ async def test_the_command_stores_what_the_call_stores(api, plume, keys, databas
         (("end-known-source", "0"), "no known source 0"),
     ],
 )
-async def test_a_command_that_cannot_be_followed_says_why_and_stores_nothing(  # noqa: PLR0917 - fixtures
+async def test_an_impossible_command_gives_the_reason_and_stores_nothing(  # noqa: PLR0917 - fixtures
     api, plume, database, run, words, sentence
 ):
     event = (await api.get(f"/api/v1/plumes/{plume}")).json()["leading"]

@@ -91,7 +91,7 @@ async def test_a_fit_is_applied_from_a_moment_on_and_every_corrected_value_names
     assert "versie 2" in page.text
 
 
-async def test_a_line_that_moves_values_by_half_needs_its_own_words(api, database, keys, beside):
+async def test_a_fit_that_changes_values_by_half_needs_a_typed_confirmation(api, database, keys, beside):
     beside(offset=0.0, slope=0.3)
     preview = (await api.post(f"{NODE}/fits", json=fit_of(), headers=keys["carla"])).json()
     assert re.fullmatch(r"ijm-001 pm2_5 \d+ %", preview["confirmation"])
@@ -222,7 +222,7 @@ async def test_a_replaced_sensor_ends_the_calibration_of_the_former_one(api, dat
     assert "9AAA" in page.text
 
 
-async def test_the_forms_do_what_the_api_does(api, database, keys, beside):
+async def test_the_forms_and_the_api_have_the_same_effect(api, database, keys, beside):
     beside()
     local = {"start": f"{START.astimezone():%Y-%m-%dT%H:%M%z}", "end": f"{END.astimezone():%Y-%m-%dT%H:%M%z}"}
     query = {"property": "pm2_5", "station": "reference", **local}
@@ -245,7 +245,7 @@ async def test_the_forms_do_what_the_api_does(api, database, keys, beside):
     assert names == ["calibrate", "calibrate", "replace-sensor", "maintain", "end-maintenance"]
 
 
-def test_the_commands_do_what_the_pages_do(database, node, beside, tmp_path, capsys):
+def test_the_commands_and_the_pages_have_the_same_effect(database, node, beside, tmp_path, capsys):
     beside()
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'database = {{ dsn = "{database}" }}\n')

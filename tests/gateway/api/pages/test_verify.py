@@ -1,4 +1,4 @@
-"""The page that checks figures: what an address may ask, and that its modules find all their texts and files."""
+"""The page that checks figures: the parameters of its address, and the texts and files of its modules."""
 
 import re
 from pathlib import Path
@@ -29,12 +29,12 @@ PLACE = {"station": "wijk-aan-zee", "observed_property": "pm2_5"}
     ],
 )
 def test_a_question_names_its_evidence(question, path):
-    asked = Question(**question)
-    assert asked.is_valid
-    assert not asked.is_empty
+    evidence_question = Question(**question)
+    assert evidence_question.is_valid
+    assert not evidence_question.is_empty
     if path is not None:
-        assert asked.evidence_path == path
-    assert (asked.evidence_path is None) == bool(asked.start)
+        assert evidence_question.evidence_path == path
+    assert (evidence_question.evidence_path is None) == bool(evidence_question.start)
 
 
 @pytest.mark.parametrize(

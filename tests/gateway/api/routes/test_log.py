@@ -248,7 +248,7 @@ async def test_evidence_leads_to_the_earliest_head_with_a_time_stamp(log_api, pi
     assert (await log_api.get(f"/log/ijmond/timestamps/{size}.checkpoint")).content == note
 
 
-async def test_evidence_of_a_flagged_value_says_so(log_api, pipeline, node, sequence):
+async def test_evidence_of_a_flagged_value_states_its_flags(log_api, pipeline, node, sequence):
     flags = {"pm2_5": [int(Flag.WARM_UP), 0]}
     await pipeline.process([node.payload(1, flags=flags)])
     await sequence()

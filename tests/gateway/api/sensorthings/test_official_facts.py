@@ -35,7 +35,7 @@ def id_of(document):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_the_root_lists_every_set_and_what_is_implemented(network, version):
+async def test_the_root_lists_every_set_and_the_conformance_classes(network, version):
     document = await read(network, f"/sta/{version}")
     assert [item["name"] for item in document["value"]] == list(VERSIONS[version].sets)
     assert len(document["value"]) == (9 if version == "v2.0" else 8)
@@ -86,7 +86,7 @@ async def test_every_property_has_an_address_and_a_text(network, version, name):
 @pytest.mark.parametrize(
     "path", ["Nothing", "Thing", "things", "Nothing(1)", "Things()", "Things(-1)", "Things(1)(2)", "$ref"]
 )
-async def test_what_does_not_exist_is_404(network, version, path):
+async def test_an_unknown_path_is_404(network, version, path):
     response = await read(network, f"/sta/{version}/{path}", 404)
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"]
@@ -179,7 +179,7 @@ async def test_every_property_can_be_filtered_by_every_comparison(network, versi
             path = f"{base}?$top=10000&$filter={quote(f'{property_.name} {operator} {literal}')}"
             document = await read(network, path, expected)
             if expected == 200:
-                ids = {id_of(found) for found in document["value"]}
+                ids = {id_of(item) for item in document["value"]}
                 # a period is neither up to nor from itself on
                 fitting = {"eq"} if property_.kind is Kind.INTERVAL else {"le", "eq", "ge"}
                 assert (id_of(row) in ids) == (operator in fitting), path
