@@ -81,7 +81,7 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def vague_identifiers(module: Module) -> list[Place]:
-    """Where a name of `VAGUE` is bound, in any case and with any leading underscores; attributes do not count."""
+    """Places that bind a name of `VAGUE`, in any case and with any leading underscores; attributes do not count."""
     return [
         Place(module.path, line, name)
         for node in module.nodes
@@ -91,7 +91,7 @@ def vague_identifiers(module: Module) -> list[Place]:
 
 
 def banned_names(module: Module) -> list[Place]:
-    """Where a name of `BANNED_NAMES` is bound: variable, argument, function, class, import or capture of a pattern.
+    """Places that bind a name of `BANNED_NAMES`: variable, argument, function, class, import or capture of a pattern.
 
     Leading underscores do not count. A constant in capitals may have such a name, as the GONE of status 410 has.
     """

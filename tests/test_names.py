@@ -16,7 +16,7 @@ from tests.measure_house import (
 
 REPO = Path(__file__).parents[1]
 
-# psycopg has 1.1, structlog 0.5 and httpx 0.3 per 1,000 lines; 5 leaves room for the word that is right once.
+# psycopg has 1.1, structlog 0.5 and httpx 0.3 per 1,000 lines; 5 leaves room for a few exceptions.
 VAGUE_PER_1000_LINES = 5.0
 # Folders of tests with banned names that still have to be renamed.
 EXCLUDED = (
@@ -27,7 +27,7 @@ EXCLUDED = (
 )
 # A row has names (`class_row`); the few left are single-column results such as `count(*)`.
 POSITIONAL_ROW_ACCESSES = 10
-# A package's root says what the package is; everything else has a folder.
+# The root of a package has only these modules; every other module has a folder.
 ROOTS = {
     "gateway": {"__init__", "__main__", "errors", "settings", "telemetry"},
     "alerting": {
@@ -108,7 +108,7 @@ def test_few_identifiers_are_vague(packages, package):
 
 @pytest.mark.parametrize("package", [*PACKAGES, "tests"])
 def test_no_name_is_banned(package):
-    """Such a word says that something happened to a thing, and not what the thing is."""
+    """A name is a noun for a thing, or verb and object for a function."""
     places = [
         place
         for module in modules(REPO, package)

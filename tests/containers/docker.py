@@ -51,7 +51,7 @@ class Docker:
 
 @contextmanager
 def available_docker() -> Iterator[Docker]:
-    """NoDockerError, in words, where nothing is to be had."""
+    """NoDockerError with its reason if no Docker is available."""
     if shutil.which("docker") is None:
         raise NoDockerError("no docker on this machine: apt install docker.io")
     docker = Docker(None)
@@ -90,5 +90,5 @@ def _daemon(program: str, folder: Path) -> Iterator[Docker]:
                 raise NoDockerError(f"dockerd does not start here: {child.read_log_tail()}")
             time.sleep(0.5)
         yield docker
-    # what it leaves mounted would keep the folder
+    # a remaining mount would prevent the removal of the folder
     subprocess.run(["umount", "--lazy", folder / "exec/netns/default"], capture_output=True)

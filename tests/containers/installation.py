@@ -1,4 +1,4 @@
-"""deploy/compose put up as docs/operator/install.md says, on loopback ports that the machine has free."""
+"""deploy/compose, installed by docs/operator/install.md on loopback ports that the machine has free."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ PARTS = (
     *("database", "broker", "public-broker", "gateway", "api", "alerting", "evaluation", "subscriptions", "web"),
     *("prometheus", "alertmanager"),
 )
-# What a trial has other than an operator: ports.
+# A test differs from an operator only in its ports.
 _TEST_OVERRIDES = """
 services:
   broker: { ports: !override ["127.0.0.1::8883"] }
@@ -125,7 +125,7 @@ class Installation:
         return int(self.compose("port", part, str(inner)).rpartition(":")[2])
 
     def get(self, path: str, **values: Any) -> httpx.Response:
-        """From outside, through the web's door; its certificate is one that Caddy made for localhost."""
+        """GET through the web server; Caddy made its certificate for localhost."""
         return httpx.get(f"https://localhost:{self.port('web', 443)}{path}", params=values, verify=False)
 
     def post(self, path: str, fields: dict[str, str]) -> httpx.Response:

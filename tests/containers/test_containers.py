@@ -40,7 +40,7 @@ def source(installation: Installation, observed_property: str) -> str | None:
     return items[0]["batch"]["node"] if items else None
 
 
-def stored(installation: Installation) -> tuple[int, int]:
+def count_batches(installation: Installation) -> tuple[int, int]:
     """Batches, and the numbers that are missing among them."""
     query = "SELECT count(*), coalesce(max(seq) - min(seq) + 1, 0) - count(*) FROM batch"
     words = (
@@ -75,7 +75,7 @@ def test_our_containers_have_no_root_no_capabilities_and_a_read_only_file_system
 
 
 def test_a_reading_goes_from_a_node_to_the_map(installation, node):
-    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+    installation.wait_until(lambda: count_batches(installation)[0] > 3, 60)
     for observed_property in ("pm2_5", "pm10"):
         installation.wait_until(lambda of=observed_property: source(installation, of) == "ijm-001", 30)
     assert node.running
@@ -92,19 +92,19 @@ def test_residents_can_subscribe_by_mail_and_in_the_browser(installation):
 
 
 def test_a_gateway_that_is_killed_comes_back_and_nothing_is_lost(installation, node):
-    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+    installation.wait_until(lambda: count_batches(installation)[0] > 3, 60)
     container = installation.compose("ps", "--quiet", "gateway").strip()
     pid = installation.docker.run("inspect", "--format", "{{.State.Pid}}", container).strip()
     subprocess.run(["kill", "-9", pid], check=True)
-    before = stored(installation)[0]
-    installation.wait_until(lambda: stored(installation)[0] > before + 3, 90)
-    assert stored(installation)[1] == 0
+    before = count_batches(installation)[0]
+    installation.wait_until(lambda: count_batches(installation)[0] > before + 3, 90)
+    assert count_batches(installation)[1] == 0
     assert node.running
 
 
 def test_metrics_are_not_public_and_the_doctor_reports_no_fault(installation, node):
     assert installation.get("/metrics").status_code == 404
-    installation.wait_until(lambda: stored(installation)[0] > 0, 60)
+    installation.wait_until(lambda: count_batches(installation)[0] > 0, 60)
     said = installation.compose("run", "--rm", "-T", "doctor")
     assert "FAULT" not in said
 

@@ -28,7 +28,7 @@ def pip_that_does_not_compile() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def judge() -> Callable[..., str]:
-    """Run a program that judges files; its words where it is content. Skips where the machine has it not."""
+    """Run a program that judges files; return its output if it accepts them. Skips if it is not installed."""
 
     def run_checker(
         program: str, *arguments: str | Path, cwd: Path = DEPLOY, environment: dict[str, str] | None = None

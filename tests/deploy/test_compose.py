@@ -188,7 +188,7 @@ def test_prometheus_accepts_its_file(judge):
 
 @pytest.fixture
 def prepared(tmp_path):
-    """deploy/compose in a folder of its own, after `./prepare`."""
+    """A copy of deploy/compose after `./prepare`."""
     if os.geteuid() != 0:
         pytest.skip("secrets are given to their users, which only root can do")
     shutil.copytree(COMPOSE, tmp_path / "compose")

@@ -1,4 +1,4 @@
-"""A release has the same bytes whoever builds it and whenever; a changed release is never installed."""
+"""A commit gives the same bytes at any time and on any machine; a changed release is never installed."""
 
 import os
 import shutil

@@ -70,7 +70,7 @@ def run(home, script, *arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def renamed(wheel, folder, version):
+def change_version(wheel, folder, version):
     """The same wheel as another version, with its metadata changed accordingly."""
     target = folder / wheel.name.replace("0.1.0", version)
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as made:
@@ -121,7 +121,7 @@ def test_install_upgrade_and_rollback_never_leave_a_broken_version(home, wheel, 
 
     for file in ("units/piekwacht-beside.service", "units/piekwacht-evaluate.service", "enabled/piekwacht-beside"):
         (home / file).touch()
-    second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), write_short_lock(home))
+    second = run(home, "upgrade", change_version(wheel, home, "0.3.0"), write_short_lock(home))
     assert second.returncode == 0, second.stderr
     assert (home / "current").readlink() == Path("releases/0.3.0")
     actions = (home / "asked").read_text().split()[2:]

@@ -25,7 +25,7 @@ def batch_of(readings, *, hist: bool = False) -> ReadingBatch:
     return make_batch_factory(readings, signer=SIGNER, hist=hist)("a" * 12, 1).batch
 
 
-def sent(readings) -> ReadingBatch:
+def build_batch(readings) -> ReadingBatch:
     return ReadingBatch.decode(
         SIGNER.verifier.open(make_batch_factory(readings, signer=SIGNER, hist=False)("a" * 12, 1).payload)
     )
@@ -34,7 +34,7 @@ def sent(readings) -> ReadingBatch:
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.none() | finite, st.integers(0, 1023)), min_size=1, max_size=20))
 def test_readings_are_sent_unchanged_to_the_last_bit(rows):
     readings = [reading(at, at, value, pm10=flag) for at, value, flag in rows]
-    batch = sent(readings)
+    batch = build_batch(readings)
     assert [batch.t0 + dt for dt in batch.dt] == [at for at, _, _ in rows]
     for got, (_, value, _) in zip(batch.values["pm10"], rows, strict=True):
         assert (got is None) == (value is None)
@@ -45,7 +45,7 @@ def test_readings_are_sent_unchanged_to_the_last_bit(rows):
 def test_a_whole_number_is_written_without_its_point_and_minus_zero_keeps_its_sign():
     payload = make_batch_factory([reading(0, 0, 30512.0)], signer=SIGNER, hist=False)("a" * 12, 1).payload
     assert b'"pm10":[30512]' in payload
-    assert math.copysign(1, sent([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
+    assert math.copysign(1, build_batch([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
 
 
 def test_a_property_is_none_at_readings_that_lack_it():
@@ -59,7 +59,7 @@ def test_a_property_is_none_at_readings_that_lack_it():
 def test_a_place_is_sent_only_where_every_reading_has_one():
     here = (52.478, 4.604, 3.0)
     placed = Reading(observed_at=0, mono=0, clock=ClockState.SYNCED, values={"pm10": 1.5}, position=here)
-    assert sent([placed]).pos == [here]
+    assert build_batch([placed]).pos == [here]
     assert batch_of([placed, reading(1, 1)]).pos is None
 
 

@@ -37,7 +37,7 @@ from tests.edge_agent import fakes
 PID = pid.PidSettings(zero_mv=50.0, sensitivity_mv_per_ppm=25.0)
 
 
-def flagged(measured) -> set[str]:
+def list_extrapolated(measured) -> set[str]:
     return {name for name, flags in measured.flags.items() if flags & Flag.SIZE_EXTRAPOLATED}
 
 
@@ -53,7 +53,7 @@ def test_an_sps30_frame_reads_as_the_maker_reads_it():
     measured = sps30.decode(content)
     assert measured.values == {"pm1": 5.5, "pm2_5": 12.1, "pm4": 13.0, "pm10": 14.25}
     assert list(measured.values.values()) == pytest.approx(theirs[:4])
-    assert flagged(measured) == {"pm4", "pm10"}
+    assert list_extrapolated(measured) == {"pm4", "pm10"}
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -125,7 +125,7 @@ def test_a_pms_frame_gives_the_atmospheric_concentrations():
     (frame,) = pms.create_scanner().feed(fakes.pms_frame(5, 12, 20))
     measured = pms.decode(frame)
     assert measured.values == {"pm1": 5.0, "pm2_5": 12.0, "pm10": 20.0}
-    assert flagged(measured) == {"pm10"}
+    assert list_extrapolated(measured) == {"pm10"}
 
 
 def test_the_sds011_example_of_the_maker_reads_as_printed_there():
@@ -287,7 +287,7 @@ def _opc_frame(body: bytes) -> bytes:
     return body + struct.pack("<H", checksums.crc16(body))
 
 
-def _damaged(noise: random.Random, body: bytes, letters: bytes = b'{}[]",:0e9-NaIx\xff') -> bytes:
+def _damage(noise: random.Random, body: bytes, letters: bytes = b'{}[]",:0e9-NaIx\xff') -> bytes:
     damaged = bytearray(body)
     for _ in range(noise.randrange(6)):
         damaged[noise.randrange(len(damaged))] = noise.choice(letters)
@@ -350,12 +350,12 @@ def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
         attempt_reading("pms", pms.decode, noise.randbytes(32))
         attempt_reading("sds011", sds011.decode, noise.randbytes(10))
         attempt_reading("gps", gps.decode, noise.randbytes(noise.randrange(90)))
-        attempt_reading("gps", gps.decode, _damaged(noise, GGA, b"0123456789.,-NSEWnaif"))
+        attempt_reading("gps", gps.decode, _damage(noise, GGA, b"0123456789.,-NSEWnaif"))
         attempt_reading("davis", davis.decode, noise.randbytes(99))
         attempt_reading(
             "modbus_wind", wind.decode_registers, noise.randrange(65_536), noise.randrange(65_536), MODBUS_WIND
         )
-        attempt_post(_damaged(noise, noise.choice(POSTS)))
+        attempt_post(_damage(noise, noise.choice(POSTS)))
         body = bytearray(fakes.FakeOpcn3().frame())
         body[noise.randrange(86)] ^= 1 << noise.randrange(8)
         with pytest.raises(SensorError):

@@ -1,4 +1,4 @@
-"""The hardware identity is constant on a board, and a copied card does not copy it."""
+"""The hardware identity is constant on a machine, and a copied card does not copy it."""
 
 from pathlib import Path
 

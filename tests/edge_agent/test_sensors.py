@@ -518,7 +518,7 @@ def test_settings_of_drivers_have_the_makers_defaults():
     assert Opcn3Settings().endpoint == "/dev/spidev0.0"
 
 
-def posted(port: int, body: bytes) -> tuple[int, str]:
+def post_body(port: int, body: bytes) -> tuple[int, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
@@ -534,17 +534,17 @@ def test_a_board_that_posts_becomes_readings_and_a_strange_post_becomes_a_senten
     thread = threading.Thread(target=lambda: readings.extend(board.readings(stop)))
     thread.start()
     wait_until(lambda: board.state == "ok")
-    assert posted(settings.port, SENML)[0] == 200
-    assert posted(settings.port, SENML.replace(b"esp-01", b"esp-02")) == (
+    assert post_body(settings.port, SENML)[0] == 200
+    assert post_body(settings.port, SENML.replace(b"esp-01", b"esp-02")) == (
         403,
         "this agent listens for esp-01, not for esp-02\n",
     )
-    assert posted(settings.port, b"<xml/>")[0] == 400
+    assert post_body(settings.port, b"<xml/>")[0] == 400
     assert "a post cannot be read: not JSON" in board.state
-    assert posted(settings.port, b'[{"bn":"esp-01","n":"co","v":1}]')[0] == 422
-    assert posted(settings.port, b"x" * 20_000)[0] == 413
+    assert post_body(settings.port, b'[{"bn":"esp-01","n":"co","v":1}]')[0] == 422
+    assert post_body(settings.port, b"x" * 20_000)[0] == 413
     wet = SENML.replace(b"12.3", b"999.9").replace(b"60.5", b"91.0")
-    assert posted(settings.port, wet)[0] == 200
+    assert post_body(settings.port, wet)[0] == 200
     stop.set()
     thread.join()
     assert [reading.values for reading in readings] == [

@@ -64,7 +64,7 @@ async def test_a_more_severe_property_of_the_same_plume_notifies(database, setti
     assert len(server.received) == 2
 
 
-def happening(minutes=0, **changes):
+def make_alert_with_end(minutes=0, **changes):
     """An alert of now, and its end a second later."""
     began = datetime.now(UTC) - timedelta(minutes=minutes)
     over = began + timedelta(seconds=1)
@@ -76,11 +76,11 @@ async def test_a_flickering_event_notifies_once_and_ends_once(database, settings
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
-                await deliver_in_turn(database, *happening(event_id=f"e{n}"))
+                await deliver_in_turn(database, *make_alert_with_end(event_id=f"e{n}"))
             assert len(server.received) == 1
             change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
             await wait_until(lambda: len(server.received) == 2)
-            await deliver_in_turn(database, happening(event_id="later")[0])
+            await deliver_in_turn(database, make_alert_with_end(event_id="later")[0])
             assert len(server.received) == 3
     assert subject(server.received[1]).startswith("Piek voorbij")
 
@@ -88,7 +88,10 @@ async def test_a_flickering_event_notifies_once_and_ends_once(database, settings
 async def test_alerts_that_waited_for_alerting_are_decided_by_the_times_of_their_events(database, settings):
     """Two peaks two hours apart are two plumes, also if they are decided together."""
     with MailServer() as server:
-        first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
+        first, second = (
+            make_alert_with_end(minutes=180, event_id="first"),
+            make_alert_with_end(minutes=60, event_id="second"),
+        )
         await insert_alerts(database, *first, *second)
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             await wait_until_delivered(database)
@@ -100,10 +103,10 @@ async def test_alerts_that_waited_for_alerting_are_decided_by_the_times_of_their
 async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            hung, over = happening(event_id="hung")
+            hung, over = make_alert_with_end(event_id="hung")
             await deliver_in_turn(database, hung)
             change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
-            await deliver_in_turn(database, happening(event_id="new")[0])
+            await deliver_in_turn(database, make_alert_with_end(event_id="new")[0])
             assert len(server.received) == 2
             await deliver_in_turn(database, over)
     assert len(server.received) == 3
@@ -112,7 +115,7 @@ async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, 
 async def test_an_event_without_a_plume_still_notifies_of_its_end(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            opened, over = happening()
+            opened, over = make_alert_with_end()
             await deliver_in_turn(database, opened)
             change(database, "DELETE FROM alerting.member")
             await deliver_in_turn(database, over)
@@ -249,7 +252,7 @@ async def test_only_the_network_receiver_is_notified_of_an_area_without_data(dat
 async def test_an_end_states_that_the_peak_was_more_severe_than_notified(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            opened, over = happening(severity=Severity.MODERATE)
+            opened, over = make_alert_with_end(severity=Severity.MODERATE)
             await deliver_in_turn(database, opened, structs.replace(over, severity=Severity.SEVERE))
             await wait_until(lambda: len(server.received) == 2)
     first, last = (
@@ -264,7 +267,7 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
     with MailServer() as server:
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
         async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):
-            opened, over = happening(severity=Severity.MODERATE)
+            opened, over = make_alert_with_end(severity=Severity.MODERATE)
             await deliver_in_turn(database, opened)
             assert server.received == []
             await deliver_in_turn(database, structs.replace(over, severity=Severity.SEVERE))

@@ -32,7 +32,7 @@ INNER_6 = [
 ]
 
 
-def within(network):
+def addresses_of(network):
     block = ipaddress.ip_network(network)
     return st.integers(int(block.network_address), int(block.broadcast_address)).map(
         lambda number: ipaddress.IPv6Address(number) if block.version == 6 else ipaddress.IPv4Address(number)
@@ -53,7 +53,7 @@ def disguises(inner):
 
 @pytest.mark.parametrize("network", INNER)
 def test_no_inner_address_is_public_in_any_disguise(network):
-    @given(within(network))
+    @given(addresses_of(network))
     def law(inner):
         for address in disguises(inner):
             assert not is_public(str(address)), address
@@ -63,7 +63,7 @@ def test_no_inner_address_is_public_in_any_disguise(network):
 
 @pytest.mark.parametrize("network", INNER_6)
 def test_no_inner_ipv6_address_is_public(network):
-    @given(within(network))
+    @given(addresses_of(network))
     def law(inner):
         assert not is_public(str(inner))
         assert not is_public(f"{inner}%eth0")

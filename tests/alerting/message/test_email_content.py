@@ -44,7 +44,7 @@ CURVE = TimeSeries(
 )
 
 
-def parsed(envelope):
+def parse_mail(envelope):
     return email.message_from_bytes(envelope.content, policy=email.policy.default)
 
 
@@ -107,7 +107,7 @@ async def test_the_chart_shows_the_stored_measurements(database, settings):
         async with run_dispatchers(settings(mail=server), database):
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
-    message = parsed(server.received[0])
+    message = parse_mail(server.received[0])
     (image,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
     html = message.get_body(("html",)).get_content()
     assert f"cid:{image['Content-ID'].strip('<>')}" in html
@@ -124,7 +124,7 @@ async def test_end_and_correction_are_replies_to_the_first_message(database, set
             for alert in (make_alert(), make_alert(2, change=Change.VOIDED)):
                 await insert_alerts(database, alert)
                 await wait_until_delivered(database)
-    first, correction = map(parsed, server.received)
+    first, correction = map(parse_mail, server.received)
     assert correction["In-Reply-To"] == correction["References"] == first["Message-ID"]
     assert "hoort bij ons bericht van" in correction.get_body(("plain",)).get_content()
     assert first["In-Reply-To"] is None

@@ -18,7 +18,7 @@ from alerting.message.email_content import render_email
 from alerting.message.health import HealthAdvice, describe_advice
 from alerting.message.notification import Notification
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.message.test_email_content import parsed
+from tests.alerting.message.test_email_content import parse_mail
 from tests.alerting.running_dispatcher import insert_alerts, run_dispatchers, wait_until_delivered
 from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
@@ -126,7 +126,7 @@ async def test_the_mail_of_the_ggd_has_advice_and_the_mail_of_the_authority_has_
         await insert_alerts(database, make_alert(severity=Severity.SEVERE))
         async with run_dispatchers(settings, database):
             await wait_until_delivered(database, within=30)
-        mails = {envelope.rcpt_tos[0]: parsed(envelope) for envelope in server.received}
+        mails = {envelope.rcpt_tos[0]: parse_mail(envelope) for envelope in server.received}
     texts = {to: mail.get_body(("plain",)).get_content() for to, mail in mails.items()}
     assert f"Gezondheid: Blijf binnen. (Bron: {SOURCE}.)" in " ".join(texts["ggd@od.example"].split())
     assert "Gezondheid" not in texts["piket@od.example"]

@@ -83,7 +83,7 @@ async def test_a_record_holds_every_message_and_each_change_of_it_is_an_error(da
     assert record.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
     assert await CaseStore(database).build_record("nothing") is None
 
-    head = ""  # as docs/alerting-evidence.md tells anybody to check it, without us
+    head = ""  # the check of docs/alerting-evidence.md, which needs no code of ours
     for entry in json.loads(evidence.encode_record(record))["entries"]:
         entry_hash = entry.pop("hash")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

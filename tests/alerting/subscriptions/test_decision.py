@@ -35,7 +35,7 @@ def decide(alerts, subscriptions=(ALL,), last=None, now=NOON, **options):
     return decide_notice(plume(*alerts, is_calm=is_calm), subscriptions, last, now, RULES, **options)
 
 
-def after(alerts, subscriptions=(ALL,), last=None, **options):
+def make_last_notice(alerts, subscriptions=(ALL,), last=None, **options):
     """The last notice of a contact after the notice of these alerts."""
     decision = decide(alerts, subscriptions, last, **options)
     assert decision.notifies
@@ -45,14 +45,14 @@ def after(alerts, subscriptions=(ALL,), last=None, **options):
 def test_a_plume_is_notified_once():
     first = make_alert()
     assert decide([first]).reason is NoticeReason.FIRST
-    assert decide([first], last=after([first])).reason is NoticeReason.NOT_WORSE
+    assert decide([first], last=make_last_notice([first])).reason is NoticeReason.NOT_WORSE
     second = make_alert(event_id="other", observed_property="pm10", station="beverwijk")
-    assert decide([first, second], last=after([first])).reason is NoticeReason.NOT_WORSE
+    assert decide([first, second], last=make_last_notice([first])).reason is NoticeReason.NOT_WORSE
 
 
 def test_a_rise_is_notified_and_a_fall_is_not():
     minor = make_alert(severity=Severity.MINOR)
-    last = after([minor])
+    last = make_last_notice([minor])
     worse = decide([make_alert(2, severity=Severity.SEVERE, change=Change.UPDATED)], last=last)
     assert worse.reason is NoticeReason.WORSE
     assert decide([minor], last=structs.replace(last, severity=Severity.SEVERE)).reason is NoticeReason.NOT_WORSE
@@ -61,7 +61,7 @@ def test_a_rise_is_notified_and_a_fall_is_not():
 def test_the_end_waits_until_the_whole_plume_is_calm():
     first, ended = make_alert(), make_ended_alert()
     going_on = make_alert(event_id="other", station="beverwijk")
-    last = after([first])
+    last = make_last_notice([first])
     assert decide([ended, going_on], last=last).reason is NoticeReason.NOT_WORSE
     assert decide([ended], last=last).reason is NoticeReason.CALM_AWAITED
     end = decide([ended], last=last, is_calm=True)
@@ -75,7 +75,7 @@ def test_the_end_waits_until_the_whole_plume_is_calm():
 @pytest.mark.parametrize("subscriptions", [(ALL,), (), (structs.replace(ALL, level=Severity.EXTREME),)])
 @pytest.mark.parametrize("is_paused", [False, True])
 def test_every_notified_subscriber_gets_the_correction(subscriptions, is_paused):
-    last = after([make_alert()])
+    last = make_last_notice([make_alert()])
     voided = make_alert(2, change=Change.VOIDED)
     decision = decide([voided], subscriptions, last, is_paused=is_paused)
     assert decision.reason is NoticeReason.CORRECTED
@@ -91,7 +91,7 @@ def test_a_subscriber_who_was_not_notified_gets_no_correction():
 def test_a_correction_names_what_remains_of_the_plume():
     first = make_alert(severity=Severity.SEVERE)
     remaining = make_alert(event_id="other", observed_property="pm10", severity=Severity.MINOR)
-    decision = decide([structs.replace(first, change=Change.VOIDED), remaining], last=after([first]))
+    decision = decide([structs.replace(first, change=Change.VOIDED), remaining], last=make_last_notice([first]))
     assert (decision.reason, decision.alert) == (NoticeReason.CORRECTED, remaining)
 
 
@@ -154,12 +154,12 @@ def test_an_extreme_peak_is_notified_in_quiet_hours_if_the_subscriber_chose_that
     assert decide([make_alert()], [woken], now=NIGHT).reason is NoticeReason.HELD_QUIET
     assert decide([extreme], [QUIET], now=NIGHT).reason is NoticeReason.HELD_QUIET
     ended = make_ended_alert(severity=Severity.EXTREME)
-    last = after([extreme], [woken], now=NIGHT)
+    last = make_last_notice([extreme], [woken], now=NIGHT)
     assert decide([ended], [woken], last, NIGHT, is_calm=True).reason is NoticeReason.HELD_QUIET
 
 
 def test_a_correction_waits_for_the_end_of_quiet_hours_too():
-    last = after([make_alert()])
+    last = make_last_notice([make_alert()])
     assert decide([make_alert(change=Change.VOIDED)], [QUIET], last, NIGHT).reason is NoticeReason.HELD_QUIET
 
 

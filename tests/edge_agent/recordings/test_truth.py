@@ -199,7 +199,7 @@ def packed(member, content=b"x"):
     return file.getvalue()
 
 
-def archived(content):
+def build_tar(content):
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         member = tarfile.TarInfo("f.csv")
@@ -225,8 +225,8 @@ OTHER_FILES = [
     (bz2.compress(TABLE), "bzip2"),
     (lzma.compress(TABLE), "xz"),
     (gzip.compress(gzip.compress(TABLE)), "gzip twice"),
-    (gzip.compress(archived(TABLE)), "tar archive"),
-    (archived(TABLE), "tar archive"),
+    (gzip.compress(build_tar(TABLE)), "tar archive"),
+    (build_tar(TABLE), "tar archive"),
     (b'{"time":1}', "JSON; convert it"),
     (b'\xef\xbb\xbf [{"time":1}]', "JSON; convert it"),
     (b"<!DOCTYPE html><html>", "web page"),

@@ -1,6 +1,6 @@
 """Every value has a label, a single reading or a mean, with the same text on every page and in every feed.
 
-The faces are those of `faces.py`, which are listed from the routes. A value in a table may have its words in the head
+The faces are those of `faces.py`, which are listed from the routes. A value in a table may have its label in the head
 of its column. The background of an event is no value of a moment: it needs its own name only.
 """
 
@@ -37,7 +37,7 @@ def test_both_languages_have_words_for_every_averaging():
 
 
 def list_unlabelled(texts: list[str], background: float, language: str) -> list[str]:
-    """Texts with a value other than the background that lack the words."""
+    """Texts with a value other than the background that lack the label."""
     background_text, words = format_number(background, language), find_words(language)
     unlabelled = []
     for text in texts:

@@ -25,7 +25,7 @@ from alerting.vocabulary import LANGUAGES, averaging_text, format_peak, severity
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
 from tests.gateway.api.routes.test_plumes import ingest
-from tests.gateway.api.test_faces import readable
+from tests.gateway.api.test_faces import extract_text
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -55,12 +55,12 @@ async def test_every_face_leads_with_the_same_event(api, plume, language):
         rows = re.findall(r'(?s)<li class="peak .*?</li>', page)
         assert len(rows) == 1, path
         (row,) = rows
-        text = " ".join(readable(row).split())
+        text = " ".join(extract_text(row).split())
         assert figure in text, path
         assert severity in text, path
         assert f"plumes/{plume['id']}" in row, path
         assert "ticks" not in text, path
-    page = readable((await api.get(f"/{language}/plumes/{plume['id']}")).text)
+    page = extract_text((await api.get(f"/{language}/plumes/{plume['id']}")).text)
     assert value in page
     assert severity in page
     assert "ticks" not in page

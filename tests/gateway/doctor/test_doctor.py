@@ -49,7 +49,7 @@ def mosquitto(tmp_path, authority):
     broker.stop()
 
 
-def reaching(broker, tls, host="127.0.0.1"):
+def make_broker_settings(broker, tls, host="127.0.0.1"):
     return BrokerSettings(host=host, port=broker.port, tls=TlsSettings(**tls))
 
 
@@ -168,7 +168,7 @@ class TestBroker:
         return list(certificates.check_broker(broker_settings, certificates.current_time()))
 
     def test_a_working_broker_is_ok(self, mosquitto, authority):
-        findings = self.check(reaching(mosquitto, authority.issue("piekwacht.gateway")))
+        findings = self.check(make_broker_settings(mosquitto, authority.issue("piekwacht.gateway")))
         assert worst(findings) is FindingLevel.OK
         assert "answers, and accepts our certificate" in str(findings[0])
         assert "as piekwacht" not in mosquitto.log(), "no MQTT session was started, so none was replaced"
@@ -179,18 +179,18 @@ class TestBroker:
 
     def test_our_certificate_of_another_authority_is_rejected(self, mosquitto, authority, tmp_path):
         foreign = brokers.CommandLineAuthority(tmp_path, "foreign").issue("piekwacht.gateway")
-        findings = faults(self.check(reaching(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
+        findings = faults(self.check(make_broker_settings(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
         assert len(findings) == 1
         assert "rejects our certificate" in findings[0] or "closes the connection" in findings[0]
 
     def test_a_broker_certificate_of_another_authority_is_a_fault(self, mosquitto, tmp_path):
         (finding,) = faults(
-            self.check(reaching(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
+            self.check(make_broker_settings(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
         )
         assert "set [broker.tls] ca to the authority that issued it" in finding
 
     def test_a_host_that_is_not_in_the_certificate_is_a_fault(self, mosquitto, authority):
-        (finding,) = faults(self.check(reaching(mosquitto, authority.issue("x"), host="127.0.0.2")))
+        (finding,) = faults(self.check(make_broker_settings(mosquitto, authority.issue("x"), host="127.0.0.2")))
         assert "piekwacht ca server --host" in finding or "no broker at" in finding
 
 

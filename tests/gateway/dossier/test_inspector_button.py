@@ -31,7 +31,7 @@ async def peak(database):
 
 
 @pytest.fixture
-def patient(monkeypatch):
+def long_time_limits(monkeypatch):
     """A machine that runs many tests at once is slow."""
     monkeypatch.setattr(worker, "_MAKE_SECONDS", 250.0)
     monkeypatch.setattr(worker, "_WAIT_SECONDS", 250.0)
@@ -43,7 +43,7 @@ def audit_rows(dsn):
 
 
 @pytest.mark.slow
-async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database, broker, peak, keys, patient):  # noqa: F811
+async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database, broker, peak, keys, long_time_limits):  # noqa: F811
     dossiers = DossierWorker(database, PUBLISHER)
     async with running_api(database, broker, dossiers=dossiers) as (api, _):
         page = await api.get(f"/nl/inspector/events/{peak}", headers=keys["anna"])

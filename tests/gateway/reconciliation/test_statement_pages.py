@@ -1,4 +1,4 @@
-"""What others state, stored and shown: on the page of an event, on its own page, and in the API."""
+"""Statements of others are stored and shown: on the page of an event, on their own page, and in the API."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -78,7 +78,7 @@ def test_a_complete_minute_is_known_from_the_step_between_its_readings():
 
 
 async def test_a_stamp_ahead_of_the_clock_is_never_newest(database, pipeline, node):
-    """Whatever the gateway believed of it, in a live message and in the database."""
+    """In a live message and in the database, also if the gateway believed the stamp."""
     now = int(time.time() * 1000) // 1000 * 1000
     messages = await ingest_observations(pipeline, node, 60, start=now - 60_000, plume=())
     (observation,) = messages[-1].observations
