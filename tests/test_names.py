@@ -147,7 +147,7 @@ def test_every_shared_name_is_still_shared(packages):
 
 
 @pytest.mark.parametrize("package", ROOTS)
-def test_the_root_of_a_package_holds_only_what_belongs_there(package):
+def test_the_root_of_a_package_has_only_its_listed_modules(package):
     extra = set(root_modules(REPO, package)) - ROOTS[package]
     assert not extra, f"in the root of {package}, give these a folder: {sorted(extra)}"
 

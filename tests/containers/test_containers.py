@@ -91,7 +91,7 @@ def test_residents_can_subscribe_by_mail_and_in_the_browser(installation):
     assert (answer.status_code, answer.headers["location"]) == (303, "/nl/waarschuw-mij/verzonden")
 
 
-def test_a_gateway_that_is_killed_comes_back_and_nothing_is_lost(installation, node):
+def test_a_killed_gateway_starts_again_and_no_reading_is_lost(installation, node):
     installation.wait_until(lambda: count_batches(installation)[0] > 3, 60)
     container = installation.compose("ps", "--quiet", "gateway").strip()
     pid = installation.docker.run("inspect", "--format", "{{.State.Pid}}", container).strip()

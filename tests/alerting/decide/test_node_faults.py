@@ -28,7 +28,7 @@ def fault(kind="copied", **fields):
     return NodeFault(kind=kind, **{**place, "since": NOW, "clock_error_ms": None, **fields})
 
 
-def test_a_copied_node_is_named_with_what_to_do():
+def test_a_copied_node_is_named_with_the_remedy():
     (alert,) = build_node_alerts([fault()], NOW)
     assert alert.sentence["nl"].startswith(
         "Twee kaarten van node ijm-001 (Wijk aan Zee) sturen tegelijk, sinds za 21-11"

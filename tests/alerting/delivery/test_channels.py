@@ -91,7 +91,7 @@ async def send(channel, notification=NOTIFICATION, origin=ORIGIN):
         (-2, DeliveryOutcome.UNKNOWN),
     ],
 )
-async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outcome):
+async def test_every_answer_over_http_has_its_outcome(secret, kind, status, outcome):
     with WebServer(status) as web:
         done = await send(make_channel(kind, web.url, secret))
     assert done.outcome is outcome

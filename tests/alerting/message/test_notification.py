@@ -93,7 +93,7 @@ def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
 
 
 @pytest.mark.parametrize(("value", "words"), [(84.0, "84,0"), (0.156, "0,16"), (458.2, "458"), (-12.34, "-12,3")])
-def test_figures_are_written_as_the_dutch_write_them(value, words):
+def test_figures_have_the_dutch_notation(value, words):
     assert format_number(value) == words
 
 

@@ -88,7 +88,7 @@ def test_a_subscriber_who_was_not_notified_gets_no_correction():
     assert decide([make_alert(change=Change.VOIDED)]).reason is NoticeReason.NEVER_NOTIFIED
 
 
-def test_a_correction_names_what_remains_of_the_plume():
+def test_a_correction_names_the_remaining_peak_of_the_plume():
     first = make_alert(severity=Severity.SEVERE)
     remaining = make_alert(event_id="other", observed_property="pm10", severity=Severity.MINOR)
     decision = decide([structs.replace(first, change=Change.VOIDED), remaining], last=make_last_notice([first]))

@@ -307,7 +307,7 @@ def test_a_recording_is_judged_by_the_sensor_that_its_format_or_the_operator_nam
             assert value is None or reading.flags.get(name, 0) & INVALID_FLAGS
 
 
-def test_columns_that_mean_nothing_without_their_sensor_are_not_read_without_it(tmp_path):
+def test_columns_that_depend_on_their_sensor_are_not_read_without_a_known_sensor(tmp_path):
     content = SENSOR_COMMUNITY.format("P1;P2", "PPD42NS", "2000;999")
     assert "has no 'PPD42NS'; name its model with --model" in refuse(tmp_path / "f.csv", content)
     assert len(read(tmp_path / "f.csv", content, model="SDS011").values) == 2

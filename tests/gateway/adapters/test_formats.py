@@ -167,7 +167,7 @@ def test_events_without_a_reading_are_no_mistake(name, content):
         ("tasmota", as_json({"SDS0X1": {"PM10": 1}}), "tele/"),
     ],
 )
-def test_a_refusal_names_what_to_change(name, body, sentence):
+def test_a_refusal_names_the_remedy(name, body, sentence):
     with pytest.raises(RefusedError, match=sentence):
         read_message(ForeignMessage(body=body), name, SAMPLES[name][1])
 

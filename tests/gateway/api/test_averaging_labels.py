@@ -31,7 +31,7 @@ def find_words(language: str) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(averaging_text(code, language)) for code in CODES), re.IGNORECASE)
 
 
-def test_both_languages_have_words_for_every_averaging():
+def test_both_languages_have_a_label_for_every_averaging():
     for language in LANGUAGES:
         assert len({averaging_text(code, language) for code in CODES}) == len(CODES)
 
@@ -120,7 +120,7 @@ async def test_documents_for_programs_have_the_averaging_as_a_code(open_peak):
     assert (newest["averaging"], newest["valueAveraging"]) == ("1min", "raw")
 
 
-async def test_the_scripts_have_the_words_of_the_server(open_peak):
+async def test_the_scripts_have_the_labels_of_the_server(open_peak):
     client, _, _ = open_peak
     for language in LANGUAGES:
         page = (await client.get(f"/{language}/")).text

@@ -174,7 +174,7 @@ def check_text(text, alert, language, *, allowed=(), shows_duration=True):
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_the_words_of_a_duration_in_scripts_are_those_of_the_server(language):
+def test_the_texts_of_a_duration_in_scripts_are_those_of_the_server(language):
     page, phrases = texts_of("page", language), alerting_texts_of("phrase", language)
     for name, key in (
         ("second", "second"),

@@ -122,7 +122,7 @@ async def test_the_first_message_is_about_the_leading_event_of_its_transaction(p
     assert format_peak(alert.peak, alert.background, alert.unit) in build_headline(alert)
 
 
-async def test_an_inspector_sees_one_card_that_names_who_was_notified(api, plume, database):
+async def test_an_inspector_sees_one_card_that_names_the_notified_receivers(api, plume, database):
     accounts = Accounts(database)
     await accounts.put_account("anna", Role.INSPECTOR, ["ijmond"], None)
     key = await accounts.put_key("anna", [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)

@@ -17,7 +17,7 @@ def test_bench_detect_ends_with_its_figures_in_json(capsys):
 
 
 @pytest.mark.slow
-def test_bench_ingest_takes_in_what_waits_and_ends_with_its_figures_in_json(capsys):
+def test_bench_ingest_stores_the_waiting_batches_and_ends_with_its_figures_in_json(capsys):
     assert main(["bench", "ingest", "--seconds", "2", "--nodes", "10"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < figures["ratio_to_copy"] < 2

@@ -61,7 +61,7 @@ async def test_the_index_and_hours_without_a_mean_are_no_measurements(tmp_path):
     assert [(v.observed_property, v.value) for v in await fetch(networks, IJMUIDEN, tmp_path)] == [("no2", 31.0)]
 
 
-async def test_knmi_is_asked_with_the_key_and_calm_and_variable_are_no_directions(tmp_path):
+async def test_knmi_is_queried_with_the_key_and_calm_and_variable_are_no_directions(tmp_path):
     times = [(HOUR - timedelta(minutes=10 * n)).isoformat() for n in range(4)]
     networks = Networks(
         times=times, series={"dd": [240.0, 0.0, 990.0, None], "ff": [5.1, 0.2, 1.0, 2.0], "qg": [1, 2, 3, 4]}
@@ -97,7 +97,7 @@ async def test_a_wrong_answer_is_one_sentence_without_the_key(networks, station,
     assert "\n" not in str(raised.value)
 
 
-async def test_without_a_key_knmi_is_not_asked(tmp_path):
+async def test_without_a_key_knmi_is_not_queried(tmp_path):
     async with ContextClient(ContextSettings(station=[SEA], knmi_url="http://127.0.0.1:1")) as client:
         with pytest.raises(ContextError, match="knmi_key_file"):
             await client.fetch(SEA, PERIOD)

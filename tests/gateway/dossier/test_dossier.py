@@ -157,7 +157,7 @@ def test_the_record_of_deliveries_verifies(files):
     assert record.entries
 
 
-def test_the_detector_is_there_with_its_parameters(files):
+def test_the_dossier_has_the_detector_with_its_parameters(files):
     detector = read_json(files, "detector.json")
     assert detector["name"] == read_json(files, "event.json")["detector"]
     assert detector["parameters"]["property"]["pm2_5"]["threshold"] > 0

@@ -154,7 +154,7 @@ async def test_a_guest_has_a_rate_limit_of_its_own(database, broker, guest):
         assert (await post(client, other.token, post_of_airrohr())).status_code == 200
 
 
-async def test_without_its_database_a_sender_is_asked_to_try_again(database, broker, guest, postgres):
+async def test_without_the_database_a_post_gets_503_with_retry_after(database, broker, guest, postgres):
     async with running_api(database, broker) as (client, _):
         assert (await post(client, guest.token, post_of_airrohr())).status_code == 200
         fetch(postgres.dsn(), f"ALTER DATABASE {database.rsplit('dbname=', 1)[-1].split()[0]} ALLOW_CONNECTIONS false")

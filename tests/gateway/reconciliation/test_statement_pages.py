@@ -110,7 +110,7 @@ async def fetch_event(client):
     return (await client.get(path)).json(), page
 
 
-async def test_the_page_of_an_event_shows_what_others_state_and_hides_small_numbers(onset, run, database, broker):
+async def test_the_page_of_an_event_shows_statements_of_others_and_hides_small_numbers(onset, run, database, broker):
     half_hour = onset.replace(minute=onset.minute // 30 * 30, second=0, microsecond=0)
     values = (
         "time;stack;substance;value;unit;status;averaging\n"

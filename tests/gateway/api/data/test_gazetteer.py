@@ -66,7 +66,7 @@ def test_any_text_is_a_place_or_a_failure(text):
     assert normalise_name(normalise_name(text)) == normalise_name(text)
 
 
-def test_without_places_nothing_is_there():
+def test_without_places_no_name_has_a_result():
     assert Gazetteer(()).search("Beverwijk") is SearchFailure.NAME
 
 

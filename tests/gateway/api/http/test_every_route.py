@@ -138,7 +138,7 @@ async def test_every_answer_has_the_security_headers(signed_in):
             check_security_headers(await client.get(fill(path), headers=headers), path)
 
 
-async def test_every_refusal_of_every_route_has_them_too(signed_in):
+async def test_every_refusal_of_every_route_has_the_security_headers(signed_in):
     client, session = signed_in
     statuses = set()
     for path in {*READS, *(path for _, path in CHANGES)}:
@@ -162,7 +162,7 @@ async def test_every_refusal_of_every_route_has_them_too(signed_in):
     assert {400, 401, 403, 404, 405, 413, 414} <= statuses, "the law has seen each kind of refusal"
 
 
-async def test_the_live_stream_and_an_address_over_its_limit_have_them(database, broker, node):
+async def test_the_live_stream_and_a_limited_address_have_the_security_headers(database, broker, node):
     limit = AccessSettings(requests_per_minute=1)
     settings = {"public_url": PUBLIC_URL, "access": limit, "heartbeat_seconds": 0.05, "stream_seconds": 0.1}
     async with running_api(database, broker, **settings) as (client, _):

@@ -82,7 +82,7 @@ async def test_filters_narrow_the_inbox(api, plumes, keys):
         assert await list_ids(api, keys["anna"], query) == expected, query
 
 
-async def test_states_follow_what_inspectors_answer(api, plumes, keys):
+async def test_states_follow_the_answers_of_inspectors(api, plumes, keys):
     path = "/nl/inspector/plumes/open"
     await api.post(f"{path}/acknowledge", data={"note": "onderweg met 100%"}, headers=keys["anna"])
     assert await list_ids(api, keys["anna"], "?state=new") == []

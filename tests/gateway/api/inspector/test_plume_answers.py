@@ -72,7 +72,7 @@ async def state_false_alarm(api, plume, headers, **changes):
     return await api.post(f"/nl/inspector/plumes/{plume}/false-alarm", data=fields, headers=headers)
 
 
-async def test_a_false_alarm_corrects_everybody_who_was_notified_and_stays_silent(  # noqa: PLR0917 - fixtures
+async def test_a_false_alarm_corrects_every_notified_receiver_and_stays_silent(  # noqa: PLR0917 - fixtures
     api, plume, keys, database, mail_server, pipeline, node
 ):
     async with run_dispatchers(make_settings(mail_server), database):

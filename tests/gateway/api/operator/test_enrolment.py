@@ -67,7 +67,7 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
         assert private not in (await client.get(path, headers=keys["carla"])).text
 
 
-async def test_a_node_that_is_enrolled_gets_new_keys_only_if_that_is_asked_for(maker, database, keys):
+async def test_an_enrolled_node_gets_new_keys_only_on_request(maker, database, keys):
     client, ca = maker
     first = await client.post("/api/v1/operator/nodes", json=CARD, headers=keys["carla"])
     assert first.status_code == 201

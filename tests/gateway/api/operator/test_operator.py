@@ -29,7 +29,7 @@ def store_hours(dsn, node, hours, *, flagged=0, existed=timedelta(days=30)):
         )
 
 
-async def test_the_fleet_shows_what_each_node_reports_and_what_needs_attention(api, database, node, keys, report):
+async def test_the_fleet_shows_the_reports_and_the_remarks_of_each_node(api, database, node, keys, report):
     report()
     store_hours(database, node.id, 84, flagged=12)
     (item,) = (await api.get("/api/v1/operator/nodes", headers=keys["carla"])).json()["items"]

@@ -69,7 +69,7 @@ async def test_the_page_has_its_question_its_files_and_all_flags(api, pipeline, 
     assert (await api.get("/verify.py")).status_code == (200 if verify.PROGRAM.exists() else 404)
 
 
-async def test_a_wrong_address_is_named_and_asks_nothing(api, pipeline, node):
+async def test_a_wrong_address_is_named_and_has_no_question(api, pipeline, node):
     page = (await api.get("/nl/verify?station=<script>&at=now")).text
     assert "Dit adres noemt geen getal" in page
     assert '"question": null' in page

@@ -118,7 +118,7 @@ async def test_a_stored_tile_is_served_after_a_restart_and_while_the_server_is_a
         assert (await api.get(f"/map/{TILE}.png")).content == PIXEL + b"new"
 
 
-async def test_a_server_that_is_away_is_not_asked_for_each_tile(database, broker, node, map_server):
+async def test_an_unreachable_server_is_not_queried_for_each_tile(database, broker, node, map_server):
     base_map = settings(map_server)
     map_server.shutdown()
     map_server.server_close()

@@ -131,7 +131,7 @@ async def test_files_of_the_log_have_their_headers_and_nothing_else_is_served(lo
         assert answer.status_code == 404, unquote(path)
 
 
-async def test_evidence_of_a_value_has_what_the_node_signed_and_what_the_map_shows(log_api, pipeline, node, sequence):
+async def test_evidence_of_a_value_has_the_signed_batch_and_the_published_value(log_api, pipeline, node, sequence):
     await ingest_observations(pipeline, node, humidity=lambda second: 70.0)
     await sequence()
     at = format_instant(from_ms(T0 + 103_000))

@@ -224,7 +224,7 @@ async def test_a_wrong_question_is_one_sentence(network, query, status):
         assert "\n" not in response.json()["detail"]
 
 
-async def test_an_entity_takes_only_what_shapes_it(network):
+async def test_an_entity_accepts_only_select_and_expand(network):
     await read(network, "/sta/v1.1/Things(1)?$select=name&$expand=Datastreams($top=1)")
     for query in ("$top=1", "$filter=id eq 1", "$count=true", "$orderby=id"):
         await read(network, f"/sta/v1.1/Things(1)?{query}", 400)
@@ -237,7 +237,7 @@ async def test_nothing_can_be_changed(network):
         assert response.status_code == 405
 
 
-async def test_version_2_describes_itself_and_every_answer_names_its_place_in_that(network):
+async def test_version_2_has_a_description_and_every_answer_names_its_place_in_it(network):
     root = str((await network.get("/sta/v2.0")).json()["serverSettings"][HTTP_BINDING]["endpoints"][0])
     assert root.endswith("/sta/v2.0")
     metadata = (await network.get("/sta/v2.0/$metadata")).json()

@@ -161,7 +161,7 @@ async def test_a_one_click_request_needs_no_origin_of_this_site(database, site, 
     assert (await site.post(stop, content="List-Unsubscribe=One-Click", headers=ONE_CLICK)).status_code == 200
 
 
-async def test_the_form_answers_the_same_and_floods_nobody(database, site, settings, alerting):  # noqa: F811
+async def test_the_form_gives_every_address_the_same_answer_and_sends_few_mails(database, site, settings, alerting):  # noqa: F811
     with MailServer() as server:
         async with run_service(settings(), alerting(server), database):
             await subscribe_by_mail(site, server)

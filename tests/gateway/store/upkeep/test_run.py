@@ -103,7 +103,7 @@ def test_a_lost_connection_ends_the_run_with_one_sentence(filled):
         list(run_upkeep(filled, SETTINGS))
 
 
-def test_the_doctor_names_what_stands_still_since_when(filled):
+def test_the_doctor_names_an_overdue_work_with_its_time(filled):
     assert [finding.level for finding in check_upkeep(filled)] == ["ok"]
     with psycopg.connect(filled, autocommit=True) as connection:
         register_works(connection, SETTINGS)
