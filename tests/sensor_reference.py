@@ -18,8 +18,8 @@ BEGIN, END = "<!-- tables: make sensors -->", "<!-- end of the tables -->"
 
 def render(page: str) -> str:
     """The page with its tables as the file of models has them now."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _, after = page.partition(BEGIN)
+    _, _, after = after.partition(END)
     return f"{before}{BEGIN}\n{''.join(_render_tables())}\n{END}{after}"
 
 

@@ -105,8 +105,8 @@ def test_a_killed_gateway_starts_again_and_no_reading_is_lost(installation, node
 def test_metrics_are_not_public_and_the_doctor_reports_no_fault(installation, node):
     assert installation.get("/metrics").status_code == 404
     installation.wait_until(lambda: count_batches(installation)[0] > 0, 60)
-    said = installation.compose("run", "--rm", "-T", "doctor")
-    assert "FAULT" not in said
+    report = installation.compose("run", "--rm", "-T", "doctor")
+    assert "FAULT" not in report
 
 
 def test_stopped_containers_end_with_code_0_before_the_kill(installation):

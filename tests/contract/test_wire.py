@@ -161,7 +161,7 @@ def test_a_foreign_topic_is_malformed(text):
 
 
 def test_incarnations_are_well_formed_and_never_the_same():
-    made = {generate_incarnation() for _ in range(1000)}
-    assert len(made) == 1000
-    for inc in made:
+    incarnations = {generate_incarnation() for _ in range(1000)}
+    assert len(incarnations) == 1000
+    for inc in incarnations:
         assert StoredRanges.decode(StoredRanges(v=1, node="n", inc=inc, ranges=[]).encode()).inc == inc

@@ -13,9 +13,9 @@ _SEARCH_PATH = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", ""
 
 def uncomment(settings_text: str) -> str:
     """The settings with the table [subscriptions] that stands in comments at their end."""
-    before, header, rest = settings_text.partition("# [subscriptions]\n")
+    before, header, lines = settings_text.partition("# [subscriptions]\n")
     assert header
-    return before + (header + rest).replace("\n# ", "\n").removeprefix("# ")
+    return before + (header + lines).replace("\n# ", "\n").removeprefix("# ")
 
 
 @pytest.fixture(scope="session", autouse=True)

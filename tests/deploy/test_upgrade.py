@@ -26,8 +26,8 @@ def wheel(tmp_path_factory):
         sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder,
     ]  # fmt: skip
     subprocess.run([*command, ROOT], check=True, capture_output=True, cwd=ROOT)
-    (made,) = folder.glob("*.whl")
-    return made
+    (wheel_path,) = folder.glob("*.whl")
+    return wheel_path
 
 
 # A unit is enabled if there is a file of its name in `enabled`, and installed if there is one in `units`.
@@ -73,14 +73,14 @@ def run(home, script, *arguments):
 def change_version(wheel, folder, version):
     """The same wheel as another version, with its metadata changed accordingly."""
     target = folder / wheel.name.replace("0.1.0", version)
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as made:
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as changed:
         for item in source.infolist():
             body = source.read(item)
             if item.filename.endswith("METADATA"):
                 body = body.replace(b"\nVersion: 0.1.0", f"\nVersion: {version}".encode())
             if not item.filename.endswith("RECORD"):
-                made.writestr(item.filename.replace("0.1.0.dist-info", f"{version}.dist-info"), body)
-        made.writestr(f"piekwacht-{version}.dist-info/RECORD", "")
+                changed.writestr(item.filename.replace("0.1.0.dist-info", f"{version}.dist-info"), body)
+        changed.writestr(f"piekwacht-{version}.dist-info/RECORD", "")
     return target
 
 

@@ -83,15 +83,15 @@ STEPS = st.sampled_from([0, 0, 0, 200, -200, 3_600_000, -3_600_000, 5 * 365 * 86
 @given(st.lists(STEPS, min_size=1, max_size=30), st.integers(1, 30))
 def test_a_clock_step_begins_a_new_batch_and_loses_no_reading(steps, cut):
     collector = Collector(BatchSettings(), now=0.0)
-    offset, mono, made, runs = 0, 0, [], []
+    offset, mono, readings, runs = 0, 0, [], []
     for i, step in enumerate(steps):
         offset, mono = offset + step, mono + 1000
-        made.append(reading(mono + offset, mono))
-        collector.add("it", made[-1])
+        readings.append(reading(mono + offset, mono))
+        collector.add("it", readings[-1])
         if i % cut == 0:
             runs += collector.take_runs(0.0)
     runs += collector.take_runs(0.0)
-    assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in made]
+    assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in readings]
     for run in runs:
         offsets = [r.observed_at - r.mono for r in run]
         assert all(abs(b - a) <= clock.STEP_MS for a, b in itertools.pairwise(offsets))

@@ -164,20 +164,20 @@ def test_the_same_hardware_keeps_its_incarnation_and_other_hardware_begins_one(s
 
 def test_above_the_quota_the_oldest_batches_are_deleted_and_a_signed_record_counts_them(spool, path):
     writer = make_writer(spool, path, quota=200_000)
-    made = 0
+    reading_count = 0
     for i in range(400):
         writer.store(batches(i * 1000, 1, 100), hist=False)
-        made += 100
+        reading_count += 100
     assert spool._db.execute("SELECT count(*) FROM batch WHERE lost > 0").fetchone()[0] >= 1
     assert path.stat().st_size < 600_000
     stored = read_batches(spool)
     gaps = [batch for batch in stored if "lost_readings" in batch.values]
-    rest = [batch for batch in stored if "pm10" in batch.values]
-    assert sum(len(batch.dt) for batch in rest) + sum(map(count_lost, gaps)) == made, (
+    remaining = [batch for batch in stored if "pm10" in batch.values]
+    assert sum(len(batch.dt) for batch in remaining) + sum(map(count_lost, gaps)) == reading_count, (
         "every reading is there or counted"
     )
     assert min(gap.t0 for gap in gaps) == 0
-    assert max(gap.t0 + gap.dt[1] for gap in gaps) < min(batch.t0 for batch in rest)
+    assert max(gap.t0 + gap.dt[1] for gap in gaps) < min(batch.t0 for batch in remaining)
     assert all(gap.hist for gap in gaps)
     assert len({batch.seq for batch in stored}) == len(stored)
 
@@ -206,10 +206,10 @@ def test_readings_dropped_from_memory_while_the_disk_refuses_are_counted(spool, 
     assert "readonly" in writer.problem.replace("-", "").replace(" ", "")
     spool._db.execute("PRAGMA query_only = off")
     assert writer.store([], hist=False)
-    gap, *rest = read_batches(spool)
+    gap, *remaining = read_batches(spool)
     assert count_lost(gap) == 10_000
     assert (gap.t0, gap.t0 + gap.dt[1]) == (0, 9_999)
-    assert sum(len(batch.dt) for batch in rest) == 20_000
+    assert sum(len(batch.dt) for batch in remaining) == 20_000
 
 
 def test_a_damaged_file_is_put_aside_and_its_readable_batches_are_saved(spool, path):

@@ -230,7 +230,7 @@ def test_a_drop_is_recorded_by_area_in_its_transaction(server):
         ("zaan", "means-1min", "retention", 1),
     ]
     query = "SELECT body ->> 'what' FROM log_source WHERE kind = 'removed' AND area_id = 'zaan' ORDER BY id"
-    assert [what for (what,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
+    assert [table for (table,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
     run(server, RetentionSettings(raw_days=60, minute_days=70))
     assert fetch_removals(server, newest) == removals
 

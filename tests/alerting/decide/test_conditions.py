@@ -121,7 +121,7 @@ TURNS = Roster(
 
 
 @pytest.mark.parametrize(
-    ("when", "who"),
+    ("when", "receiver"),
     [
         ("2026-10-19T08:59:59+02:00", "wacht"),
         ("2026-10-19T09:00:00+02:00", "jansen"),
@@ -132,8 +132,8 @@ TURNS = Roster(
         ("2026-11-21T09:00:00+01:00", "bakker"),
     ],
 )
-def test_turns_change_at_the_same_hour_summer_and_winter(when, who):
-    assert TURNS.find_on_duty(datetime.fromisoformat(when)) == who
+def test_turns_change_at_the_same_hour_summer_and_winter(when, receiver):
+    assert TURNS.find_on_duty(datetime.fromisoformat(when)) == receiver
 
 
 @given(MOMENTS)
@@ -161,10 +161,10 @@ def test_a_roster_that_cannot_work_is_refused(fields):
 
 def test_routes_apply_only_at_their_hours():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
-    for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
+    for when, receiver in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
         assert [
             v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, datetime.fromisoformat(when))
-        ] == [who]
+        ] == [receiver]
 
 
 @given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())

@@ -277,12 +277,12 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
 
 
 async def test_a_plume_over_two_stations_is_one_message_and_one_end(database, settings):
-    there = {"event_id": "there", "station": "beverwijk", "plume": "p1"}
+    elsewhere = {"event_id": "there", "station": "beverwijk", "plume": "p1"}
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await deliver_in_turn(
-                database, make_alert(plume="p1"), make_alert(**there),
-                make_ended_alert(plume="p1"), make_ended_alert(**there),
+                database, make_alert(plume="p1"), make_alert(**elsewhere),
+                make_ended_alert(plume="p1"), make_ended_alert(**elsewhere),
             )  # fmt: skip
             await wait_until(lambda: len(server.received) == 2)
     assert [reason for *_, reason in fetch_rows(database, REASONS)] == [

@@ -58,12 +58,12 @@ def settings_for(server, **smtp):
 
 @pytest.fixture
 def authority(tmp_path):
-    made = trustme.CA()
-    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate_authority = trustme.CA()
+    certificate_authority.cert_pem.write_to_path(tmp_path / "ca.pem")
 
     def shown_by(name):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        made.issue_cert(name).configure_cert(context)
+        certificate_authority.issue_cert(name).configure_cert(context)
         return context
 
     return tmp_path / "ca.pem", shown_by

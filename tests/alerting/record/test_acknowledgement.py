@@ -112,9 +112,9 @@ def test_no_form_raises_an_error(body):
 
 
 def test_an_answer_is_one_printable_line():
-    said = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
-    assert said.name == "J Jansen"
-    assert len(said.note) == 1000
+    answer = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
+    assert answer.name == "J Jansen"
+    assert len(answer.note) == 1000
 
 
 def test_the_page_is_in_the_receivers_language_and_hides_nothing_hostile():
@@ -137,7 +137,7 @@ async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_d
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
     path = f"/acknowledge/{link_in(server.received[0])}"
-    said = "SELECT event_id, who, note, receiver, via FROM alerting.acknowledgement"
+    query = "SELECT event_id, who, note, receiver, via FROM alerting.acknowledgement"
     async with running_api(database, broker) as (client, _):
         for _ in range(3):
             page = await client.get(path)
@@ -145,14 +145,14 @@ async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_d
             assert "no-store" in page.headers["cache-control"]
             assert "noindex" in page.headers["x-robots-tag"]
         assert (await client.post(path)).status_code == 200  # a scanner that posts what it finds, without the button
-        assert fetch_rows(database, said) == []
+        assert fetch_rows(database, query) == []
         form = {"acknowledge": "yes", "name": "Jansen", "note": "ga kijken"}
         for _ in range(2):
             assert (await client.post(path, data=form)).status_code == 303
-        assert fetch_rows(database, said) == [(make_alert().event_id, "Jansen", "ga kijken", "od", "link")]
+        assert fetch_rows(database, query) == [(make_alert().event_id, "Jansen", "ga kijken", "od", "link")]
         assert "Jansen" in (await client.get(path)).text
         assert (await client.post(path, data={"acknowledge": "yes"})).status_code == 303  # one click, no name
-        assert [row[1] for row in fetch_rows(database, said)] == ["Jansen", "od"]
+        assert [row[1] for row in fetch_rows(database, query)] == ["Jansen", "od"]
 
 
 async def deliver_link(database, settings):

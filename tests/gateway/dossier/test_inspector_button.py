@@ -60,8 +60,8 @@ async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database,
         assert files["data/dossier.pdf"].startswith(b"%PDF-1.7")
         assert (await api.post(f"/inspector/events/{peak}/dossier")).status_code == 401
         assert (await api.post(f"/inspector/events/{peak}/dossier", headers=keys["bob"])).status_code == 403
-    who, action, outcome = audit_rows(database)[0]
-    assert (who.split("/")[0], action, outcome) == ("anna", f"dossier {peak}", "allowed")
+    account, action, outcome = audit_rows(database)[0]
+    assert (account.split("/")[0], action, outcome) == ("anna", f"dossier {peak}", "allowed")
 
 
 async def test_without_a_maker_there_is_no_button(database, broker, peak, keys):  # noqa: F811

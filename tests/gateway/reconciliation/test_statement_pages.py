@@ -36,8 +36,8 @@ def run(database, tmp_path, capfd):
         path = tmp_path / "file.csv"
         path.write_text(content)
         head = [command, "--config", str(tmp_path / "piekwacht.toml")]
-        action, *rest = map(str, words)
-        code = main([*head, action, str(path), *rest])
+        action, *arguments = map(str, words)
+        code = main([*head, action, str(path), *arguments])
         printed = capfd.readouterr()
         return code, printed.out, printed.err
 

@@ -342,4 +342,4 @@ async def test_every_answer_is_in_the_audit_log(api, plume, keys, database):
     await state_false_alarm(api, plume, keys["anna"])
     await api.post(f"{path}/false-alarm/withdraw", headers=keys["anna"])
     objects = [row[0] for row in fetch_rows(database, "SELECT object FROM access.audit ORDER BY id")]
-    assert objects == [f"{what} {plume}" for what in ("acknowledge", "note", "false alarm", "withdraw false alarm")]
+    assert objects == [f"{action} {plume}" for action in ("acknowledge", "note", "false alarm", "withdraw false alarm")]

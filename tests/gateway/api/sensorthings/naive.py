@@ -79,11 +79,11 @@ class World:
             if not remaining:
                 yield bound
                 return
-            (*parent, name), rest = remaining[0], remaining[1:]
+            (*parent, name), later = remaining[0], remaining[1:]
             parent_entity, parent_id = bound[tuple(parent)]
             target = MODEL_1_1.target_of(parent_entity.navigations[name])
             for child in self.links[parent_entity.set_name, parent_id, name]:
-                yield from extend({**bound, (*parent, name): (target, child)}, rest)
+                yield from extend({**bound, (*parent, name): (target, child)}, later)
 
         yield from extend({(): (entity, id_)}, prefixes)
 
