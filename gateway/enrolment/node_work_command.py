@@ -54,9 +54,9 @@ def _show(args: argparse.Namespace) -> None:
     from gateway.operator import node_work  # loads numpy, which listing nodes does without
 
     config, actor = settings.read(args.config), local_actor(getpass.getuser())
-    wanted = config.operator.agent_version
+    agent_version = config.operator.agent_version
     with connect(config.database.dsn) as connection:
-        node = fleet.load_node(connection, actor, args.node, datetime.now(UTC), wanted_agent=wanted)
+        node = fleet.load_node(connection, actor, args.node, datetime.now(UTC), wanted_agent=agent_version)
         windows = node_work.list_windows(connection, args.node)
         changes = node_work.list_changes(connection, args.node)
     if args.json:
@@ -71,8 +71,8 @@ def _show(args: argparse.Namespace) -> None:
         }
         print(msgspec.json.encode(document).decode())
         return
-    seen = "never" if node.row.last_seen is None else format_seconds(node.row.last_seen)
-    print(f"{args.node} at {node.row.area}/{node.row.station}, last heard {seen}")
+    last_seen_text = "never" if node.row.last_seen is None else format_seconds(node.row.last_seen)
+    print(f"{args.node} at {node.row.area}/{node.row.station}, last heard {last_seen_text}")
     for remark in node.remarks:
         print(escape_unprintable(f"  ! {describe_remark(remark, 'en')}"))
     for capture in node.captures:

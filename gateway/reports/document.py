@@ -270,11 +270,11 @@ class ReportDocument:
             return self.texts["no_streams"]
         valid = sum(figures.capture.valid for figures in self.streams)
         expected = [figures.capture.expected for figures in self.streams]
-        known = [number for number in expected if number is not None]
-        if not known or len(known) < len(expected):
+        stated = [number for number in expected if number is not None]
+        if not stated or len(stated) < len(expected):
             return self.texts["capture_unknown"]
-        share = self.share(valid, sum(known))
-        return self.texts["capture_of"].format(share=share, valid=self.count(valid), expected=self.count(sum(known)))
+        share = self.share(valid, sum(stated))
+        return self.texts["capture_of"].format(share=share, valid=self.count(valid), expected=self.count(sum(stated)))
 
     def _list_installations(self) -> Iterator[NetworkChange]:
         for row in self.contents.installations:

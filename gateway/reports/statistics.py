@@ -108,8 +108,8 @@ def _weigh_means(rows: Sequence[MeanRow]) -> float:
 
 def _find_highest(figures: Sequence[tuple[float | None, date]]) -> DayFigure | None:
     """The highest figure, on the earliest day that has it."""
-    known = [(value, day) for value, day in figures if value is not None]
-    if not known:
+    dated_values = [(value, day) for value, day in figures if value is not None]
+    if not dated_values:
         return None
-    value, day = max(known, key=lambda figure: (figure[0], -figure[1].toordinal()))
+    value, day = max(dated_values, key=lambda figure: (figure[0], -figure[1].toordinal()))
     return DayFigure(value=value, day=day)
