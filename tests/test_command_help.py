@@ -77,5 +77,5 @@ LISTINGS = {"list", "show", "status", "silences", "history"}
 
 
 @pytest.mark.parametrize("name", [name for name in PARSERS if name.rsplit(" ", 1)[-1] in LISTINGS])
-def test_what_prints_a_list_or_a_thing_prints_it_as_json_too(name):
+def test_every_command_that_prints_data_has_a_json_option(name):
     assert "--json" in PARSERS[name]._option_string_actions

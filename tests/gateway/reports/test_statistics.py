@@ -16,6 +16,7 @@ from gateway.reports.statistics import Day, count_expected, summarise_days
 from gateway.reports.weeks import group_by_week
 
 FIRST = date(2026, 11, 1)
+RULE = AveragingRule.ARITHMETIC
 DAYS = list_days(FIRST, FIRST + timedelta(days=30), "Europe/Amsterdam")
 
 
@@ -52,7 +53,7 @@ def test_without_a_delivery_there_is_no_delay():
 
 @given(ROWS)
 def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
-    capture = summarise_days(DAYS, rows, AveragingRule.ARITHMETIC)
+    capture = summarise_days(DAYS, rows, RULE)
     complete = [row for row in rows if row.valid_count >= 0.75 * 86_400]
     assert capture.complete_days == len(complete)
     assert capture.valid == sum(row.valid_count for row in rows)
@@ -70,21 +71,12 @@ def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
 
 @given(ROWS)
 def test_a_day_without_readings_changes_no_level_but_the_capture(rows):
-    first, *others = DAYS
+    first, *later_days = DAYS
     without = [row for row in rows if row.start != first.start]
     emptied = [make_row(first, 0), *without]
-    assert (
-        summarise_days(DAYS, without, AveragingRule.ARITHMETIC).highest
-        == summarise_days(DAYS, emptied, AveragingRule.ARITHMETIC).highest
-    )
-    assert (
-        summarise_days(DAYS, without, AveragingRule.ARITHMETIC).mean
-        == summarise_days(DAYS, emptied, AveragingRule.ARITHMETIC).mean
-    )
-    assert (
-        summarise_days(others, without, AveragingRule.ARITHMETIC).valid
-        == summarise_days(DAYS, without, AveragingRule.ARITHMETIC).valid
-    )
+    before, after = summarise_days(DAYS, without, RULE), summarise_days(DAYS, emptied, RULE)
+    assert (before.highest, before.mean) == (after.highest, after.mean)
+    assert summarise_days(later_days, without, RULE).valid == before.valid
 
 
 @given(ROWS, st.sampled_from(AveragingRule))
@@ -105,7 +97,7 @@ def test_mean_of_a_period_is_that_of_all_readings_by_the_rule_of_the_property(ro
 
 def test_an_unknown_interval_is_no_number():
     rows = [make_row(DAYS[0], 100, expected=None)]
-    capture = summarise_days(DAYS, rows, AveragingRule.ARITHMETIC)
+    capture = summarise_days(DAYS, rows, RULE)
     assert (capture.expected, capture.share, capture.complete_days, capture.mean) == (None, None, 0, None)
     assert capture.reading.value == 20.0
 

@@ -47,7 +47,7 @@ def test_directions_have_the_letters_of_the_language(language, names):
     assert [name_direction(formats(language), d) for d in (0, 22.5, 90, 202.5, 292.5)] == names
 
 
-def test_the_plot_points_to_where_the_wind_came_from():
+def test_the_plot_points_in_the_direction_of_the_wind():
     sectors = build_sectors([(90.0, 40.0)] * 3, AveragingRule.ARITHMETIC)
     svg = PolarPlot(title="<b>", sectors=sectors).svg(formats())
     assert "&lt;b&gt;" in svg

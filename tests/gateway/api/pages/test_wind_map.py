@@ -36,7 +36,7 @@ def make_month(source=200.0):
 
 
 @pytest.mark.parametrize("source", [0.0, 200.0])
-def test_the_highest_cell_lies_where_the_dirty_air_came_from(source):
+def test_the_highest_cell_is_in_the_direction_of_the_source(source):
     average, high = build(*make_month(source))
     expected = {0.0: "noorden", 200.0: "zuiden"}[source]
     for item in (average, high):
