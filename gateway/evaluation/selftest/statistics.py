@@ -13,7 +13,7 @@ _Z = 1.959963984540054  # 95 %, two-sided
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionRate:
-    """Peaks of one property, interval (s) and height (times the noise): injected, detected, medians of delay and size."""
+    """Peaks of one property, interval (s) and height (times the noise): how many, medians of delay and size."""
 
     observed_property: str
     interval: int
