@@ -156,7 +156,7 @@ def _check_causality(detector):
 
 
 def _check_bad_input(detector):
-    """Gaps of weeks, a swapped sensor, a clock that stands still, values at the edge of what a float holds."""
+    """Gaps of weeks, a swapped sensor, a clock that stands still, values at the limits of a float."""
     rng, registry = np.random.default_rng(5), build_registry(1)
     values = (8 + rng.normal(0, 0.3, 600)).round(1)
     at = T0 + np.arange(600) * 60_000

@@ -17,6 +17,7 @@ from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import MeanRow
 from gateway.model.delays import Delays, summarise_delays
 from gateway.model.legal_day import legal_date
+from gateway.model.properties import average_of
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 from gateway.reports.contents import NodePlacement, ReportContents
@@ -95,7 +96,7 @@ class ReportDocument:
             StreamFigures(
                 stream=stream,
                 station=self.contents.registry.stations[stream.station].name,
-                capture=summarise_days(days, rows),
+                capture=summarise_days(days, rows, average_of(stream.observed_property)),
             )
             for stream, days, rows in self._parts
         ]

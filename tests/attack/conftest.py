@@ -31,7 +31,7 @@ def attack_time(request: pytest.FixtureRequest) -> tuple[float, bool]:
 
 @pytest.fixture(scope="module")
 def monitor():
-    """A running site and what measures it."""
+    """The monitor of a running site."""
     with tempfile.TemporaryDirectory(prefix="piekwacht-attack-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)
         with AttackedSite(Path(folder)) as site:
