@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,7 @@ from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Broker, Postgres
+from tests.server_folder import server_folder
 
 _DATABASE_NUMBER = itertools.count()
 _ROOT = Path(__file__).resolve().parents[1]
@@ -76,25 +78,34 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    # fsync off: a test kills servers, not the machine; below /tmp so that `nobody` reaches it where we are root
-    with tempfile.TemporaryDirectory(prefix="piekwacht-test-") as folder:
-        Path(folder).chmod(0o755)
-        with Postgres(Path(folder), options={"fsync": "off", "max_connections": "200"}) as server:
-            migrate(server.create_database("migrated"))
-            yield server
+    # fsync off: a test kills servers, not the machine
+    options = {"fsync": "off", "max_connections": "200", "max_wal_size": "256MB"}
+    with server_folder("piekwacht-test-") as folder, Postgres(folder, options=options) as server:
+        migrate(server.create_database("migrated"))
+        yield server
 
 
 @pytest.fixture
-def empty_database(postgres: Postgres) -> str:
+def empty_database(postgres: Postgres) -> Iterator[str]:
     """DSN of a database without any schema."""
-    return postgres.create_database(f"test{next(_DATABASE_NUMBER)}")
+    with _temporary_database(postgres, template="template1") as dsn:
+        yield dsn
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """DSN of a fresh database with the newest schema."""
+    with _temporary_database(postgres, template="migrated") as dsn:
+        yield dsn
+
+
+@contextmanager
+def _temporary_database(postgres: Postgres, *, template: str) -> Iterator[str]:
     name = f"test{next(_DATABASE_NUMBER)}"
-    yield postgres.create_database(name, template="migrated")
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        # files are copied, not written through the log as by default: in memory that takes two thirds of the time
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield postgres.dsn(name)
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -120,9 +131,8 @@ def broker(tmp_path: Path) -> Iterator[BrokerSettings]:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that the embedded database's own user can reach too."""
-    with tempfile.TemporaryDirectory(prefix="piekwacht-test-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
+    with server_folder("piekwacht-test-", mode=0o711) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
