@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +39,14 @@ _LONG_FILES = (
     "gateway/test_ways_out.py",
     "gateway/api/test_law_of_time.py",
     "gateway/access/test_sign_in_load.py",
+    "attack/test_attacks.py",
+    "browser/test_pages.py",
+    "edge_agent/test_agent.py",
+    "gateway/detection/test_warm_up.py",
+    "gateway/bench/test_bench.py",
+    "gateway/dossier/test_dossier.py",
 )
+_SECONDS = {"slow": 10.0, "browser": 2.0}  # rough time of a test by its mark; without one 0.2 s
 
 # Workers import hundreds of modules of tests, and tests start hundreds of processes: each module is compiled once.
 sys.dont_write_bytecode = False
@@ -58,16 +65,19 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """Put long files first, then those with slow tests: else the last worker has minutes of work, and others have none.
+    """Put long files first, then others by a rough estimate.
 
-    A file that is in the list and not in the tree fails the run.
+    Else one worker has minutes of work at the end, and the others none. Files of about the same estimate stay in random
+    order. A file that is in the list and not in the tree fails the run.
     """
     ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONG_FILES)}
     missing = [str(path) for path in ranks if not path.exists()]
     if missing:
         raise pytest.UsageError(f"_LONG_FILES in tests/conftest.py names files that are not there: {missing}")
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -slow[item.path]))
+    estimates: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        estimates[item.path] += max((_SECONDS.get(mark.name, 0.2) for mark in item.iter_markers()), default=0.2)
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -round(estimates[item.path] / 5)))
 
 
 def pytest_collection_finish():
