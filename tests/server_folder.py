@@ -1,8 +1,8 @@
 """A temporary folder for the data of a server, in memory if the machine has room there.
 
-A database of a test is 12 MB in 1,000 files, and most tests have one. On a disk (ext4) making and dropping it costs
-0.74 s of processor time, nearly all of it in the kernel; in memory it costs 0.06 s. Processes that a test kills leave
-the same files behind on both, and no test cuts the power of the machine.
+A database of a test is 12 MB in 1,000 files, and many tests have one. To make and drop it on a disk (ext4) takes 0.74 s
+of processor time, nearly all of it in the kernel. In memory it takes 0.06 s. Processes that a test kills leave the same
+files behind on both, and no test cuts the power of the machine.
 """
 
 import os
@@ -26,7 +26,7 @@ def server_folder(prefix: str, *, mode: int = 0o755) -> Iterator[Path]:
 
 
 def _has_room(folder: Path) -> bool:
-    """Whether we may write there, and both that file system and the machine's memory have room."""
+    """Return whether we may write there, and both that file system and the machine's memory have room."""
     if not os.access(folder, os.W_OK):
         return False
     status = os.statvfs(folder)
@@ -34,7 +34,7 @@ def _has_room(folder: Path) -> bool:
 
 
 def _read_available_memory() -> int:
-    """Bytes that programs can still get; 0 if the system does not say."""
+    """Return the bytes that programs can still get; 0 if the system does not report it."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
