@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from alerting.averaging import AveragingRule
+
 AwareTime = Annotated[datetime, Meta(tz=True)]
 
 
@@ -108,6 +110,7 @@ class Alert(Struct, frozen=True, kw_only=True):
     property_name: dict[str, str] = {}  # how people call it, per language: {"nl": ..., "en": ...}
     property_order: int = 0  # position of the property in the registry: of equal events the first property leads
     unit: str
+    averaging: AveragingRule = AveragingRule.ARITHMETIC  # of the property's values
     severity: Severity
     confidence: Annotated[float, Meta(ge=0, le=1)]
     kind: str = "peak"  # peak | regional | humidity | glitch | ...: as the detector names it

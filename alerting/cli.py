@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._SubParsersActio
     ack.set_defaults(action=_acknowledge)
     silence = actions.add_parser("silence", help="suppress notifications of matching alerts for a while, with a reason")
     silence.add_argument("match", nargs="+", metavar="MATCHER", help="such as 'station=\"wijk-aan-zee\"'")
-    silence.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
+    silence.add_argument("--for", dest="length", required=True, metavar="LENGTH", help="30m, 8h, 2d")
     silence.add_argument("--reason", required=True, help="goes on record")
     silence.set_defaults(action=_silence)
     maintenance = actions.add_parser(
@@ -72,9 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> "argparse._SubParsersActio
     target = maintenance.add_mutually_exclusive_group(required=True)
     for label in ("station", "site", "area"):
         target.add_argument(f"--{label}", metavar="NAME", help=f"{label} where people work")
-    maintenance.add_argument("--for", dest="length", required=True, metavar="TIME", help="how long: 30m, 8h, 2d")
+    maintenance.add_argument("--for", dest="length", required=True, metavar="LENGTH", help="30m, 8h, 2d")
     maintenance.add_argument(
-        "--from", dest="begins", metavar="WHEN", help="when it begins, as 2026-11-21T08:00+01:00; default: now"
+        "--from", dest="begins", type=_parse_time, metavar="TIME", help="RFC 3339 with its zone (now)"
     )
     maintenance.add_argument("--reason", required=True, help="goes on record")
     maintenance.set_defaults(action=_maintenance)
@@ -197,11 +197,16 @@ def _maintenance(arguments: argparse.Namespace, _: "AlertingSettings", dsn: str)
     label = next(label for label in ("station", "site", "area") if getattr(arguments, label) is not None)
     name = getattr(arguments, label)
     check_known("maintenance", name, sorted(_select_registry_values(dsn)[label]), label)
-    try:
-        begins = datetime.fromisoformat(arguments.begins) if arguments.begins else datetime.now(UTC)
-    except ValueError:
-        raise AlertingError(f"--from {arguments.begins!r}: write a moment such as 2026-11-21T08:00+01:00") from None
+    begins = arguments.begins or datetime.now(UTC)
     _insert_silence(arguments, [f'{label}="{name}"'], "maintenance", begins.astimezone(UTC), dsn)
+
+
+def _parse_time(text: str) -> datetime:
+    with suppress(ValueError):
+        parsed = datetime.fromisoformat(text)
+        if parsed.tzinfo is not None:
+            return parsed
+    raise argparse.ArgumentTypeError(f"{text!r} is no time with its zone, such as 2026-11-21T08:00+01:00")
 
 
 def _insert_silence(arguments: argparse.Namespace, match: list[str], kind: str, begins: datetime, dsn: str) -> None:

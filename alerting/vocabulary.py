@@ -75,20 +75,25 @@ def format_number(value: float, language: str = "nl") -> str:
     return localize_decimal(_round(value, 0 if abs(value) >= 100 else 1 if abs(value) >= 1 else 2), language)
 
 
-def format_ratio(peak: float, background: float, language: str = "nl") -> str:
-    """The peak as a multiple of the background; empty below 1.5 times, or without a background."""
-    if background <= 0 or peak < 1.5 * background:
+def is_level(unit: str) -> bool:
+    """Whether values of this unit (UCUM) are logarithms: 80 dB is not twice as much as 40 dB."""
+    return unit.startswith("dB")
+
+
+def format_ratio(peak: float, background: float, unit: str, language: str = "nl") -> str:
+    """The peak as a multiple of the background; empty below 1.5 times, without a background, or of a level in dB."""
+    if is_level(unit) or background <= 0 or peak < 1.5 * background:
         return ""
     ratio = peak / background
     return localize_decimal(_round(ratio, 1 if ratio < 10 else 0), language)
 
 
-def format_share(peak: float, background: float) -> str:
-    """A peak below its background in percents of it; empty without a background, or if it is not below.
+def format_share(peak: float, background: float, unit: str) -> str:
+    """A peak below its background in percents of it; empty without a background, if it is not below, or of a level.
 
     Some signals fall when the air gets worse, such as the raw one of a sensor for volatile organic compounds.
     """
-    return _round(100 * peak / background, 0) if 0 <= peak < background else ""
+    return _round(100 * peak / background, 0) if 0 <= peak < background and not is_level(unit) else ""
 
 
 def format_peak(peak: float, background: float, unit: str, language: str = "nl") -> str:
@@ -98,7 +103,7 @@ def format_peak(peak: float, background: float, unit: str, language: str = "nl")
     """
     if unit not in ARBITRARY_UNITS or background <= 0:
         return f"{format_number(peak, language)} {unit_symbol(unit)}".strip()
-    phrases, ratio = texts_of("phrase", language), format_ratio(peak, background, language)
+    phrases, ratio = texts_of("phrase", language), format_ratio(peak, background, unit, language)
     if ratio:
         return phrases["times_background"].format(ratio=ratio)
     return phrases["share_of_background"].format(share=_round(100 * peak / background, 0))

@@ -112,7 +112,7 @@ def _is_list(hint: object) -> bool:
 
 
 def describe_type(hint: Any) -> str:
-    """An annotation in words, with its bounds; `| None` is left to the default."""
+    """The text of an annotation, with its bounds; `| None` is left to the default."""
     if get_origin(hint) is Annotated:
         inner, *metas = get_args(hint)
         bounds = [bound for meta in metas if isinstance(meta, Meta) for bound in _describe_bounds(meta)]

@@ -24,6 +24,8 @@ VAGUE = frozenset({
     "one", "found", "told", "known", "kept", "given", "wanted", "rest", "what", "who", "said", "seen", "there", "made",
     "taken", "asked", "worded", "those", "such", "else_",
 })  # fmt: skip
+# Participles and pronouns that are no name at all: not once, in the packages and in their tests.
+BANNED_NAMES = frozenset({"found", "told", "kept", "one", "wanted", "came", "heard", "gone"})
 # Names that the code gives to a row of a query's result; `rows[...]` and the result of a fetch count as well.
 ROWS = frozenset({"row", "r", "record"})
 _FETCHES = frozenset({"fetchone", "fetchall", "fetchmany"})
@@ -56,9 +58,11 @@ class Module:
 
 
 def modules(repo: Path, package: str) -> list[Module]:
-    """The Python files of a package, parsed."""
+    """The Python files of a package or of `tests`, parsed; those that npm installed are no part of it."""
     result = []
     for file in sorted((repo / package).rglob("*.py")):
+        if "node_modules" in file.parts:
+            continue
         text = file.read_text(encoding="utf-8")
         result.append(Module(file.relative_to(repo).as_posix(), text.splitlines(), ast.parse(text)))
     return result
@@ -77,12 +81,25 @@ def _bound(node: ast.AST) -> Iterator[tuple[str, int]]:
 
 
 def vague_identifiers(module: Module) -> list[Place]:
-    """Where a name of `VAGUE` is bound, in any case and with any leading underscores; attributes do not count."""
+    """Places that bind a name of `VAGUE`, in any case and with any leading underscores; attributes do not count."""
     return [
         Place(module.path, line, name)
         for node in module.nodes
         for name, line in _bound(node)
         if name in VAGUE or name.lstrip("_").lower() in VAGUE
+    ]
+
+
+def banned_names(module: Module) -> list[Place]:
+    """Places that bind a name of `BANNED_NAMES`: variable, argument, function, class, import or capture of a pattern.
+
+    Leading underscores do not count. A constant in capitals may have such a name, as the GONE of status 410 has.
+    """
+    return [
+        Place(module.path, line, name)
+        for node in module.nodes
+        for name, line in _bound(node)
+        if name.lstrip("_") in BANNED_NAMES
     ]
 
 
@@ -145,7 +162,7 @@ def classes_of_one_name(everything: list[Module]) -> dict[str, list[Place]]:
     for module in everything:
         for place in public_classes(module):
             places[place.text].append(place)
-    return {name: found for name, found in sorted(places.items()) if len(found) > 1}
+    return {name: of_name for name, of_name in sorted(places.items()) if len(of_name) > 1}
 
 
 def function_lengths(module: Module) -> list[int]:
@@ -161,6 +178,7 @@ def root_modules(repo: Path, package: str) -> list[str]:
 
 MEASURES = {
     "vague": vague_identifiers,
+    "banned": banned_names,
     "rows": positional_row_accesses,
     "any": any_annotations,
     "noqa": noqa_comments,
@@ -181,7 +199,13 @@ def table(repo: Path, *, prose: bool) -> Iterator[str]:
     rows.append(("files", [len(parsed[package]) for package in PACKAGES], sum(map(len, parsed.values()))))
     roots = [len(root_modules(repo, package)) for package in PACKAGES]
     rows.append(("files in the root", [*roots], sum(roots)))
-    labels = {"vague": "vague identifiers", "rows": "positional row accesses", "any": "Any", "noqa": "noqa"}
+    labels = {
+        "vague": "vague identifiers",
+        "banned": "banned names",
+        "rows": "positional row accesses",
+        "any": "Any",
+        "noqa": "noqa",
+    }
     for name, measure in MEASURES.items():
         counts = [sum(len(measure(module)) for module in parsed[package]) for package in PACKAGES]
         rows.append((labels[name], [*counts], sum(counts)))
@@ -204,7 +228,7 @@ def table(repo: Path, *, prose: bool) -> Iterator[str]:
         yield f"{label:34}{''.join(f'{value!s:>12}' for value in columns)}{together!s:>12}"
     yield ""
     yield from (
-        f"{name}: {', '.join(f'{place.path}:{place.line}' for place in found)}" for name, found in twice.items()
+        f"{name}: {', '.join(f'{place.path}:{place.line}' for place in places)}" for name, places in twice.items()
     )
 
 

@@ -18,8 +18,8 @@ BEGIN, END = "<!-- tables: make sensors -->", "<!-- end of the tables -->"
 
 def render(page: str) -> str:
     """The page with its tables as the file of models has them now."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _, after = page.partition(BEGIN)
+    _, _, after = after.partition(END)
     return f"{before}{BEGIN}\n{''.join(_render_tables())}\n{END}{after}"
 
 
@@ -31,10 +31,10 @@ def _render_tables() -> Iterator[str]:
 
 
 def _render_model(model: SensorModel) -> str:
-    others = f"; also {', '.join(model.aliases)}" if model.aliases else ""
+    aliases = f"; also {', '.join(model.aliases)}" if model.aliases else ""
     lines = [
         f"\n### {model.name}\n",
-        f"{model.title}{others}. Source: {model.source}.\n",
+        f"{model.title}{aliases}. Source: {model.source}.\n",
         "| property | range | step | settles in | no measurement | air |",
         "|---|---|---|---|---|---|",
         *(_render_row(name, row) for name, row in model.measurements.items()),

@@ -33,8 +33,8 @@ def find_placeholders(message):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_every_language_has_every_text(domain):
-    first, *others = (read_catalogue(domain, language) for language in LANGUAGES)
-    for other in others:
+    first, *translations = (read_catalogue(domain, language) for language in LANGUAGES)
+    for other in translations:
         assert first.keys() == other.keys()
 
 
@@ -47,8 +47,8 @@ def test_no_text_is_empty_or_a_guess_of_a_tool(domain, language):
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_text_has_the_same_placeholders_in_every_language(domain):
-    first, *others = (read_catalogue(domain, language) for language in LANGUAGES)
-    for other in others:
+    first, *translations = (read_catalogue(domain, language) for language in LANGUAGES)
+    for other in translations:
         differing = {
             key for key, message in first.items() if find_placeholders(message) != find_placeholders(other[key])
         }

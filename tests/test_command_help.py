@@ -31,6 +31,23 @@ def test_a_command_describes_itself_and_each_argument(name):
             assert action.help, f"{name} {action.option_strings or action.dest}"
 
 
+TIMES = [
+    (name, action)
+    for name, parser in PARSERS.items()
+    for action in parser._actions
+    if action.metavar == "TIME" or (action.help or "").startswith("RFC 3339")
+]
+
+
+@pytest.mark.parametrize(("name", "action"), TIMES, ids=lambda value: getattr(value, "dest", value))
+@pytest.mark.parametrize("text", ["2026-11-21T16:00:00", "2026-11-21", "yesterday"])
+def test_a_time_without_its_zone_is_refused(name, action, text):
+    """One hour or two beside it, maintenance would flag other readings."""
+    with pytest.raises(argparse.ArgumentTypeError, match="2026-11-21T"):
+        action.type(text)
+    assert action.type("2026-11-21T16:00+01:00").utcoffset() is not None
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_an_action_takes_the_configuration_of_its_command(name):
     def accepts(parser):
@@ -60,5 +77,5 @@ LISTINGS = {"list", "show", "status", "silences", "history"}
 
 
 @pytest.mark.parametrize("name", [name for name in PARSERS if name.rsplit(" ", 1)[-1] in LISTINGS])
-def test_what_prints_a_list_or_a_thing_prints_it_as_json_too(name):
+def test_every_command_that_prints_data_has_a_json_option(name):
     assert "--json" in PARSERS[name]._option_string_actions

@@ -70,12 +70,12 @@ def find_patterns_that_are_no_literal(path, source):
 
 
 def test_only_one_module_compiles_patterns_that_are_no_literals():
-    found = []
+    problems = []
     for package in ("edge_agent", "gateway", "alerting"):
         for path in sorted((REPO / package).rglob("*.py")):
             if path != THE_PLACE:
-                found += find_patterns_that_are_no_literal(path.relative_to(REPO), path.read_text())
-    assert found == []
+                problems += find_patterns_that_are_no_literal(path.relative_to(REPO), path.read_text())
+    assert problems == []
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_only_one_module_compiles_patterns_that_are_no_literals():
         "def f(p): return Meta(pattern=p)",
     ],
 )
-def test_the_search_for_such_places_sees_each_way(source):
+def test_the_search_detects_each_way_to_compile_a_pattern(source):
     assert list(find_patterns_that_are_no_literal("x.py", source))
 
 
-def test_the_search_for_such_places_leaves_literals_alone():
+def test_the_search_ignores_literal_patterns():
     source = (
         "import re\nfrom edge_agent.wire import PROPERTY\n_A = 'a'\n_B = re.compile(rf'{_A}+')\nre.compile(PROPERTY)\n"
     )

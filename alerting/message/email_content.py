@@ -292,7 +292,8 @@ def _time_series_values(notification: Notification) -> dict[str, object]:
     if time_series is None or not time_series.points:
         return {"averaging": None, "mean": None, "flags": None}
     texts, spacing, until = texts_of("email", language), time_series.spacing, alert.end or time_series.points[-1].at
-    mean, flag_codes = time_series.mean(alert.onset, until), time_series.flag_names(alert.onset, until)
+    mean = time_series.mean(alert.onset, until, alert.averaging)
+    flag_codes = time_series.flag_names(alert.onset, until)
     period = f"{format_time_of_day(alert.onset)}–{format_time_of_day(until)}"
     return {
         "averaging": _describe_averaging(spacing, language) if spacing else None,

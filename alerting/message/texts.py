@@ -36,10 +36,10 @@ def describe_ratio(alert: Alert, language: Language = "nl") -> str:
     """
     if alert.unit in ARBITRARY_UNITS:
         return ""
-    phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background)
+    phrases, share = texts_of("phrase", language), format_share(alert.peak, alert.background, alert.unit)
     if share:
         return f" ({phrases['share_of_background'].format(share=share)})"
-    ratio = format_ratio(alert.peak, alert.background, language)
+    ratio = format_ratio(alert.peak, alert.background, alert.unit, language)
     return f" ({phrases['times_background'].format(ratio=ratio)})" if ratio else ""
 
 

@@ -7,6 +7,7 @@ from statistics import median
 from msgspec import Struct
 
 from alerting.alert import Alert
+from alerting.averaging import AveragingRule, average_values
 
 MARGIN_BEFORE = timedelta(minutes=15)  # shown before the onset
 MARGIN_AFTER = timedelta(minutes=5)  # shown after the end
@@ -39,10 +40,10 @@ class TimeSeries(Struct, frozen=True, kw_only=True):
         steps = [(b.at - a.at).total_seconds() for a, b in zip(self.points, self.points[1:], strict=False)]
         return median(steps) if len(steps) > 1 else None
 
-    def mean(self, since: datetime, until: datetime) -> float | None:
+    def mean(self, since: datetime, until: datetime, rule: AveragingRule) -> float | None:
         """Return the mean of the values from `since` through `until`; None if there are none."""
         inside = [p.value for p in self.points if p.value is not None and since <= p.at <= until]
-        return sum(inside) / len(inside) if inside else None
+        return average_values(inside, rule) if inside else None
 
     def flag_names(self, since: datetime, until: datetime) -> Sequence[str]:
         """Return the names of the flags of all points from `since` through `until`."""

@@ -120,7 +120,7 @@ async def record_notices(connection: psycopg.AsyncConnection, sent: Sequence[Sen
         return
     settled = [item.lease for item in sent if item.retry_at is None]
     later = [item for item in sent if item.retry_at is not None]
-    gone = [item.lease.contact_id for item in sent if item.outcome is DeliveryOutcome.GONE]
+    gone_contacts = [item.lease.contact_id for item in sent if item.outcome is DeliveryOutcome.GONE]
     async with connection.transaction(), connection.pipeline():
         texts = {hash_text(item.text): store_text(item.text) for item in sent if item.text is not None}
         await connection.execute(_QUERIES["insert_texts"], {"hashes": list(texts), "texts": list(texts.values())})
@@ -135,8 +135,8 @@ async def record_notices(connection: psycopg.AsyncConnection, sent: Sequence[Sen
                 "times": [item.retry_at for item in later],
             }
             await connection.execute(_QUERIES["postpone"], postponed)
-        if gone:
-            await connection.execute(_QUERIES["delete_gone_contacts"], {"contacts": gone})
+        if gone_contacts:
+            await connection.execute(_QUERIES["delete_gone_contacts"], {"contacts": gone_contacts})
 
 
 async def fetch_queue_state(connection: psycopg.AsyncConnection) -> QueueState:

@@ -12,6 +12,7 @@ from math import isfinite
 import msgspec
 
 from alerting.log import escape_unprintable
+from edge_agent.command_line import parse_time
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.cli import calibration_fit
@@ -35,9 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("add", help="add the next version; corrected values follow it from --from on")
     _add_target(add, optional=False)
     add.add_argument(
-        "--from", dest="valid_from", required=True, metavar="TIME", help="whole hour, RFC 3339, UTC if bare"
+        "--from", dest="valid_from", required=True, type=parse_time, metavar="TIME", help="whole hour, RFC 3339"
     )
-    add.add_argument("--until", dest="valid_until", metavar="TIME", help="end, such as the removal of the sensor")
+    add.add_argument(
+        "--until", dest="valid_until", type=parse_time, metavar="TIME", help="end, such as the removal of the sensor"
+    )
     add.add_argument("--model", required=True, help="model of the sensor, such as 'Sensirion SPS30'")
     add.add_argument("--serial", help="serial number of the sensor")
     add.add_argument(
@@ -97,8 +100,8 @@ def read_calibration(args: argparse.Namespace) -> CalibrationVersion:
         node=args.node,
         observed_property=args.property,
         version=0,
-        valid_from=_parse_hour("--from", args.valid_from),
-        valid_until=None if args.valid_until is None else _parse_hour("--until", args.valid_until),
+        valid_from=_check_hour("--from", args.valid_from),
+        valid_until=None if args.valid_until is None else _check_hour("--until", args.valid_until),
         sensor_model=_check_text("--model", args.model),
         serial=None if args.serial is None else _check_text("--serial", args.serial),
         offset=args.offset,
@@ -129,14 +132,11 @@ def _parse_number(text: str) -> float:
     return number
 
 
-def _parse_hour(name: str, text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigurationError(f"{name} {text}: no time in RFC 3339, such as 2026-11-21T03:00:00Z") from None
-    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+def _check_hour(name: str, moment: datetime) -> datetime:
     if (moment.minute, moment.second, moment.microsecond) != (0, 0, 0):
-        raise ConfigurationError(f"{name} {text}: must be a whole hour in UTC, so that each mean has one version")
+        raise ConfigurationError(
+            f"{name} {format_instant(moment)}: must be a whole hour in UTC, so that each mean has one version"
+        )
     return moment
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 import getpass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from edge_agent.command_line import parse_time
 from edge_agent.configuration import ConfigurationError
 from gateway.model.timestamps import format_instant
 from gateway.operator.actor import local_actor
@@ -35,12 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hourly values of the reference: lines `time,value`, RFC 3339",
     )
     parser.add_argument("--title", default="", help="name of the reference of the file, such as NL49570; it is public")
-    parser.add_argument(
-        "--start", type=_parse_time, required=True, metavar="TIME", help="start of the period, RFC 3339"
-    )
-    parser.add_argument("--end", type=_parse_time, required=True, metavar="TIME", help="end of the period, RFC 3339")
+    parser.add_argument("--start", type=parse_time, required=True, metavar="TIME", help="start of the period, RFC 3339")
+    parser.add_argument("--end", type=parse_time, required=True, metavar="TIME", help="end of the period, RFC 3339")
     parser.add_argument("--apply", action="store_true", help="add the line as the next version")
-    parser.add_argument("--from", dest="valid_from", type=_parse_time, metavar="TIME", help="whole hour, with --apply")
+    parser.add_argument("--from", dest="valid_from", type=parse_time, metavar="TIME", help="whole hour, with --apply")
     parser.add_argument("--model", help="model of the sensor, with --apply")
     parser.add_argument("--serial", help="serial number of the sensor")
     parser.add_argument("--author", help="organisation or function that states the fit; public; with --apply")
@@ -107,8 +105,3 @@ def _print(preview: FitPreview, *, as_json: bool) -> None:
     print("nothing is changed; --apply adds it as the next version")
     if preview.confirmation:
         print(f"it moves values by half or more: add --confirm '{preview.confirmation}' if that is right")
-
-
-def _parse_time(text: str) -> datetime:
-    parsed = datetime.fromisoformat(text)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

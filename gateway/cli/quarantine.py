@@ -2,12 +2,12 @@
 
 import argparse
 import getpass
-from datetime import UTC, datetime
 
 import msgspec
 
 from alerting.log import escape_unprintable
 from alerting.vocabulary import count_things
+from edge_agent.command_line import parse_time
 from edge_agent.configuration import ConfigurationError
 from gateway import settings
 from gateway.decoding.rejection import RejectionReason
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     settings.add_config_argument(parser)
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     list_ = actions.add_parser("list", help="newest first; without --reason also the number of payloads per reason")
-    list_.add_argument("--since", type=_parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
+    list_.add_argument("--since", type=parse_time, metavar="TIME", help="RFC 3339, such as 2026-11-21T03:00:00Z")
     list_.add_argument("--limit", type=int, default=20, help="number of payloads (20)")
     list_.add_argument("--json", action="store_true", help="print the payloads as a JSON list")
     list_.set_defaults(action=_list_entries)
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     replay.set_defaults(action=_request_replay)
     empty = actions.add_parser("empty", help="delete payloads; id, topic, reason and hash of each stay on record")
     empty.add_argument(
-        "--before", type=_parse_time, required=True, metavar="TIME", help="delete what was received before; RFC 3339"
+        "--before", type=parse_time, required=True, metavar="TIME", help="delete what was received before; RFC 3339"
     )
     empty.add_argument("--yes", action="store_true", help="confirm the deletion")
     empty.set_defaults(action=_delete_payloads)
@@ -50,11 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the chosen action."""
     args.action(args, settings.read(args.config).database.dsn)
-
-
-def _parse_time(text: str) -> datetime:
-    parsed = datetime.fromisoformat(text)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _list_entries(args: argparse.Namespace, dsn: str) -> None:

@@ -48,7 +48,7 @@ def values_of(recording: Recording) -> list[ContextValue]:
         if value is None:
             continue
         end: datetime = from_ms(row.at).astimezone(UTC)
-        known = PROPERTIES.get(row.observed_property)
+        own_property = PROPERTIES.get(row.observed_property)
         values.append(
             ContextValue(
                 station=row.station,
@@ -56,7 +56,7 @@ def values_of(recording: Recording) -> list[ContextValue]:
                 start=end - _HOUR,
                 seconds=3_600,
                 value=value,
-                unit=_GAS_UNIT if known is None else known.unit,
+                unit=_GAS_UNIT if own_property is None else own_property.unit,
             )
         )
     return values

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from edge_agent.wire import UNDATED_FLAGS
 from gateway.detection.detector import Detector, DetectorState
 from gateway.model.event import Event
 from gateway.model.mobile import mask_fixed
-from gateway.model.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch, SlotArray
 from gateway.model.registry import Registry
+from gateway.model.registry_index import index_registry
 from gateway.quality.flagger import Flagger, QualityStates
 
 
@@ -26,10 +29,14 @@ class AnalyzerState:
 
 @dataclass(frozen=True, kw_only=True)
 class NodeStates:
-    """Stored states of one node's datastreams: database ids, and the states in the same order."""
+    """Stored states of all datastreams of some nodes, node by node.
 
-    node: str
-    datastreams: Sequence[int]
+    datastreams  database ids of the datastreams of each node
+    quality, detection  the states of all these datastreams in their order, each of equally many bytes
+    """
+
+    nodes: Sequence[str]
+    datastreams: Sequence[Sequence[int]]
     quality: bytes
     detection: bytes
 
@@ -59,29 +66,26 @@ class Analyzer:
             detection=self.detector.load(registry, detection),
         )
 
-    def dump_nodes(self, state: AnalyzerState, nodes: Sequence[str]) -> list[NodeStates]:
-        """Return the states of each node: the database has one row per node."""
-        registry = state.registry
-        slots = [slot for node in nodes for slot in registry.slots_by_node[node]]
-        quality = iter(self.flagger.dump(state.quality, slots))
-        detection = iter(self.detector.dump(state.detection, slots))
-        return [
-            NodeStates(
-                node=node,
-                datastreams=[registry.datastream_ids[slot] for slot in registry.slots_by_node[node]],
-                quality=b"".join(islice(quality, len(registry.slots_by_node[node]))),
-                detection=b"".join(islice(detection, len(registry.slots_by_node[node]))),
-            )
-            for node in nodes
-        ]
+    def dump_nodes(self, state: AnalyzerState, slots: SlotArray) -> NodeStates:
+        """Return the states of all datastreams of the nodes of these slots: the database has one row per node."""
+        index = index_registry(state.registry)
+        nodes = index.find_nodes(slots)
+        all_slots, counts = index.slots_of(nodes), index.count_slots(nodes)
+        ids = iter(np.frombuffer(state.registry.datastream_ids, np.int64)[all_slots].tolist())
+        return NodeStates(
+            nodes=[index.nodes[place] for place in nodes.tolist()],
+            datastreams=[list(islice(ids, count)) for count in counts.tolist()],
+            quality=self.flagger.dump(state.quality, all_slots).tobytes(),
+            detection=self.detector.dump(state.detection, all_slots).tobytes(),
+        )
 
     def pack(self, state: AnalyzerState, *, level: int = -1) -> dict[str, Any]:
         """Return ids of the datastreams and their states for a checkpoint; `level` is zlib's."""
-        slots = range(len(state.registry.datastreams))
+        slots = np.arange(len(state.registry.datastreams), dtype=np.int32)
         return {
             "ids": state.registry.datastream_ids.tolist(),
-            "quality": zlib.compress(b"".join(self.flagger.dump(state.quality, slots)), level),
-            "detection": zlib.compress(b"".join(self.detector.dump(state.detection, slots)), level),
+            "quality": zlib.compress(self.flagger.dump(state.quality, slots).tobytes(), level),
+            "detection": zlib.compress(self.detector.dump(state.detection, slots).tobytes(), level),
         }
 
     def unpack(self, registry: Registry, ids: Sequence[int], quality: bytes, detection: bytes) -> AnalyzerState:

@@ -7,7 +7,7 @@ still has them.
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -36,7 +36,7 @@ from gateway.detection.records import (
 )
 from gateway.detection.settings import DetectionSettings, JudgeSettings, PeakSettings, encode_parameters
 from gateway.model.event import Event
-from gateway.model.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch, SlotArray
 from gateway.model.registry import ObservedProperty, Registry
 
 _VERSION = 7
@@ -99,13 +99,15 @@ class Detector:
         )
         return after
 
-    def dump(self, states: DetectorState, slots: Sequence[int]) -> list[bytes]:
-        """Return the states of these slots for the database, each with the states of its group and area."""
-        stream_slots = np.asarray(slots, np.int32)
-        group = states.neighbour_groups.group_of[stream_slots]
-        positions = stream_slots, stream_slots, group, states.neighbour_groups.area_of[group]
+    def dump(self, states: DetectorState, slots: SlotArray) -> NDArray[np.uint8]:
+        """Return the states of these slots for the database, shape (slots, bytes).
+
+        Each has the states of its group and its area.
+        """
+        group = states.neighbour_groups.group_of[slots]
+        positions = slots, slots, group, states.neighbour_groups.area_of[group]
         parts = [view_bytes(records)[position] for records, position in zip(states.arrays, positions, strict=True)]
-        return [row.tobytes() for row in np.concatenate(parts, axis=1)]
+        return np.concatenate(parts, axis=1)
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> DetectorState:
         """Return the state from stored bytes; a datastream without bytes starts fresh, a group gets the latest."""

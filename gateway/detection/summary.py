@@ -47,7 +47,7 @@ def _format_value(value: float, observed_property: ObservedProperty, language: s
 
 
 def _format_ratio(event: Event, unit: str, language: str) -> str:
-    ratio = vocabulary.format_ratio(event.peak, event.background, language)
+    ratio = vocabulary.format_ratio(event.peak, event.background, unit, language)
     if not ratio or event.background < 2 * event.noise or unit in vocabulary.ARBITRARY_UNITS:
         return ""
     return texts_of("summary", language)["times_background"].format(ratio=ratio)

@@ -35,8 +35,8 @@ class Axis(Struct, frozen=True, kw_only=True):
 
 def choose_axis(values: Sequence[float], label: str, comma: str, *, from_zero: bool) -> Axis:
     """Return the axis with round ticks that has room for these values."""
-    known = [value for value in values if not isnan(value)]
-    low, high = min(known, default=0.0), max(known, default=1.0)
+    finite_values = [value for value in values if not isnan(value)]
+    low, high = min(finite_values, default=0.0), max(finite_values, default=1.0)
     low = min(0.0, low) if from_zero else low
     step = round_step((high - low or 1.0) / 5)
     first, last = floor(low / step), floor(high * 1.02 / step) + 1

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from alerting.averaging import AveragingRule, average_weighted
 from gateway.api.pages.formats import Formats
 from gateway.dossier.contents import Chapter, Contents, MinuteMean
 from gateway.dossier.request import EventRequest
 from gateway.dossier.summary import measure_completeness
-from gateway.model.averaging import AveragingRule, average_weighted
 from gateway.model.properties import average_of
 from gateway.model.texts import texts_of
 

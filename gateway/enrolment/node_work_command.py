@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from alerting.log import escape_unprintable
+from edge_agent.command_line import parse_time
 from gateway import settings
 from gateway.model.timestamps import format_instant, format_seconds
 from gateway.operator import audit, fleet
@@ -28,8 +29,10 @@ def add_actions(add_action: AddAction) -> None:
     history.add_argument("--limit", type=int, default=50, help="number of entries (50)")
     history.add_argument("--json", action="store_true", help="print the entries as a JSON list")
     maintain = add_action("maintain", _maintain, "announce work on a node: its readings are flagged and alert nobody")
-    maintain.add_argument("--for", dest="length", type=_parse_length, required=True, metavar="TIME", help="30m, 8h, 2d")
-    maintain.add_argument("--from", dest="start", type=_parse_time, metavar="TIME", help="RFC 3339 (the next minute)")
+    maintain.add_argument(
+        "--for", dest="length", type=_parse_length, required=True, metavar="LENGTH", help="30m, 8h, 2d"
+    )
+    maintain.add_argument("--from", dest="start", type=parse_time, metavar="TIME", help="RFC 3339 (the next minute)")
     maintain.add_argument("--reason", required=True, help="goes on record")
     maintain.add_argument(
         "--property",
@@ -44,7 +47,7 @@ def add_actions(add_action: AddAction) -> None:
     )
     replace.add_argument("--model", required=True, help="model of the new sensor, such as 'Sensirion SPS30'")
     replace.add_argument("--serial", help="serial number of the new sensor")
-    replace.add_argument("--at", type=_parse_time, metavar="TIME", help="RFC 3339 (now)")
+    replace.add_argument("--at", type=parse_time, metavar="TIME", help="RFC 3339 (now)")
     replace.add_argument("--reason", required=True, help="goes on record")
     for subparser in (show, history, maintain, end, replace):
         subparser.add_argument("node", help="id of the node")
@@ -54,9 +57,9 @@ def _show(args: argparse.Namespace) -> None:
     from gateway.operator import node_work  # loads numpy, which listing nodes does without
 
     config, actor = settings.read(args.config), local_actor(getpass.getuser())
-    wanted = config.operator.agent_version
+    agent_version = config.operator.agent_version
     with connect(config.database.dsn) as connection:
-        node = fleet.load_node(connection, actor, args.node, datetime.now(UTC), wanted_agent=wanted)
+        node = fleet.load_node(connection, actor, args.node, datetime.now(UTC), wanted_agent=agent_version)
         windows = node_work.list_windows(connection, args.node)
         changes = node_work.list_changes(connection, args.node)
     if args.json:
@@ -71,8 +74,8 @@ def _show(args: argparse.Namespace) -> None:
         }
         print(msgspec.json.encode(document).decode())
         return
-    seen = "never" if node.row.last_seen is None else format_seconds(node.row.last_seen)
-    print(f"{args.node} at {node.row.area}/{node.row.station}, last heard {seen}")
+    last_seen_text = "never" if node.row.last_seen is None else format_seconds(node.row.last_seen)
+    print(f"{args.node} at {node.row.area}/{node.row.station}, last heard {last_seen_text}")
     for remark in node.remarks:
         print(escape_unprintable(f"  ! {describe_remark(remark, 'en')}"))
     for capture in node.captures:
@@ -145,11 +148,6 @@ def _replace_sensor(args: argparse.Namespace) -> None:
         ended = node_work.replace_sensor(connection, local_actor(getpass.getuser()), change)
     print(f"{args.node} has another sensor for {', '.join(args.property)} since {format_instant(change.changed_at)}")
     print(f"ended with the former one: {', '.join(ended)}" if ended else "the former one had no calibration")
-
-
-def _parse_time(text: str) -> datetime:
-    parsed = datetime.fromisoformat(text)
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
 def _parse_length(text: str) -> timedelta:

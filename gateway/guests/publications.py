@@ -80,7 +80,7 @@ def matches_filter(topic_filter: str, topic: str) -> bool:
     if filter_levels[-1] == "#":
         filter_levels, levels = filter_levels[:-1], levels[: len(filter_levels) - 1]
     return len(filter_levels) == len(levels) and all(
-        wanted in {"+", level} for wanted, level in zip(filter_levels, levels, strict=True)
+        filter_level in {"+", level} for filter_level, level in zip(filter_levels, levels, strict=True)
     )
 
 

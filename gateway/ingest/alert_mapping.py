@@ -7,7 +7,7 @@ from alerting.alert import Alert, AlertWind, Change, Corroboration, NearSite, Pl
 from edge_agent.wire import is_guest
 from gateway.model.event import Event, EventChange, EventKind, Wind
 from gateway.model.geodesy import bearing_degrees, offset_metres
-from gateway.model.properties import order_of_property
+from gateway.model.properties import average_of, order_of_property
 from gateway.model.registry import Registry, Station
 from gateway.model.severity import classify_severity
 
@@ -38,6 +38,7 @@ def _build_alert(event: Event, registry: Registry, plume: str) -> Alert:
         property_name=dict(observed_property.names_in_text),
         property_order=order_of_property(event.observed_property),
         unit=observed_property.unit,
+        averaging=average_of(event.observed_property),
         severity=classify_severity(event.excess, observed_property.severity_levels),
         confidence=event.confidence,
         kind=event.kind.value,

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
-import numpy as np
-
 from gateway.decoding.decode import BatchHeader
 from gateway.detection.analyzer import Analyzer, AnalyzerState, NodeStates
 from gateway.live.latest import select_latest
@@ -52,7 +50,7 @@ class BatchOutcome:
     version_before     version of the analyzer state that the computation started from
     records            the rows, encoded for COPY
     batch_rows         the signed batches, encoded for COPY
-    node_states        new states of each node that sent a batch
+    node_states        new states of the nodes that sent a batch
     live_observations  latest values for viewers; None: the transaction probably defers them
     """
 
@@ -62,7 +60,7 @@ class BatchOutcome:
     events: Sequence[Event]
     records: Sequence[CopyRecords]
     batch_rows: BatchRows
-    node_states: Sequence[NodeStates]
+    node_states: NodeStates
     live_observations: Sequence[LiveObservation] | None
 
     @classmethod
@@ -85,11 +83,6 @@ class BatchOutcome:
             events=events,
             records=prepare_records(rows, registry),
             batch_rows=BatchRows.from_headers(headers),
-            node_states=analyzer.dump_nodes(state_after, _find_nodes(rows, registry)),
+            node_states=analyzer.dump_nodes(state_after, rows.datastream),
             live_observations=select_latest(rows, registry) if with_live else None,
         )
-
-
-def _find_nodes(rows: ObservationBatch, registry: Registry) -> list[str]:
-    slots = np.flatnonzero(np.bincount(rows.datastream)).tolist()
-    return list(dict.fromkeys(registry.datastreams[slot].node for slot in slots))

@@ -64,7 +64,7 @@ class CopyDetector:
         previous = spans.pop(header.inc, None)
         if previous is None or (previous.boot, previous.synced) != (header.boot, synced):
             previous = _Span(header.boot, synced, at, at)  # stamps of another clock cannot be compared
-        span = previous._replace(first=min(previous.first, at), last=max(previous.last, at))
+        span = _Span(header.boot, synced, min(previous.first, at), max(previous.last, at))
         overlapping = [name for name, other in spans.items() if _grows_concurrent(previous, span, other)]
         spans[header.inc] = span  # the last in the order: the oldest is forgotten first
         if len(spans) > _MAX_INCARNATIONS:

@@ -12,6 +12,7 @@ from gateway import telemetry
 from gateway.ingest.transaction_report import TransactionReport
 from gateway.model.observation import ObservationBatch
 from gateway.model.registry import Registry
+from gateway.model.registry_index import index_registry
 from gateway.store import ledger
 
 
@@ -19,7 +20,8 @@ def count_transaction(report: TransactionReport) -> None:
     """Update all counters and histograms of ingest."""
     registry, rows = report.registry, report.outcome.rows
     telemetry.COMMIT_SECONDS.observe(report.seconds)
-    _count_batches(registry, report.accepted, rows)
+    _count_batches(registry, report.accepted)
+    _count_observations(registry, rows)
     for rejection in report.rejected:
         telemetry.REJECTED_PAYLOADS.labels(rejection.reason.value).inc()
     telemetry.OMITTED_PAYLOADS.inc(report.omitted)
@@ -33,10 +35,10 @@ def count_transaction(report: TransactionReport) -> None:
         telemetry.EVENTS.labels(registry.stations[event.station].area, event.change.value, event.kind.value).inc()
 
 
-def _count_batches(registry: Registry, accepted: ledger.AcceptedBatches, rows: ObservationBatch) -> None:
+def _count_batches(registry: Registry, accepted: ledger.AcceptedBatches) -> None:
     now = time.time()
     # Summed first: looking up a labelled metric costs as much as decoding a batch.
-    batches, readings, observations = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
+    batches, readings = Counter[tuple[str, str]](), Counter[str]()
     for header in accepted.new:
         area = registry.nodes[header.node].area
         batches[area, "stored"] += 1
@@ -47,16 +49,22 @@ def _count_batches(registry: Registry, accepted: ledger.AcceptedBatches, rows: O
             telemetry.OBSERVED_TO_COMMITTED_SECONDS.observe(now - header.earliest_ms / 1000)
     for header in accepted.duplicates:
         batches[registry.nodes[header.node].area, "duplicate"] += 1
-    counts = np.bincount(rows.datastream)
-    for slot in np.flatnonzero(counts).tolist():
-        observations[registry.stations[registry.datastreams[slot].station].area] += int(counts[slot])
     for labels, number in batches.items():
         telemetry.BATCHES.labels(*labels).inc(number)
-    for metric, sums in ((telemetry.READINGS, readings), (telemetry.OBSERVATIONS, observations)):
-        for area, number in sums.items():
-            metric.labels(area).inc(number)
+    for area, number in readings.items():
+        telemetry.READINGS.labels(area).inc(number)
     for node in {header.node for header in accepted.new}:
         _last_seen_of(registry.nodes[node].area, node).set(now)
+
+
+def _count_observations(registry: Registry, rows: ObservationBatch) -> None:
+    if not len(rows):
+        return
+    index = index_registry(registry)
+    counts = np.bincount(index.area_of[rows.datastream], minlength=len(index.areas)).tolist()
+    for area, count in zip(index.areas, counts, strict=True):
+        if count:
+            telemetry.OBSERVATIONS.labels(area).inc(count)
 
 
 @lru_cache(maxsize=100_000)  # looking up a labelled metric costs five times as much

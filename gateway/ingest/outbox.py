@@ -1,5 +1,6 @@
 """Results of a transaction for others: stored events, alerts for alerting, messages for the live feed."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -41,11 +42,12 @@ async def _build_live_messages(
     registry: Registry,
 ) -> list[LiveMessage]:
     """Build one numbered message per area: the newest live value of each datastream, every event change."""
-    by_area: dict[str, tuple[list[LiveObservation], list[LiveEvent]]] = {}
+    by_area: defaultdict[str, tuple[list[LiveObservation], list[LiveEvent]]] = defaultdict(lambda: ([], []))
+    stations = registry.stations
     for observation in live_observations:
-        by_area.setdefault(registry.stations[observation.station].area, ([], []))[0].append(observation)
+        by_area[stations[observation.station].area][0].append(observation)
     for live_event in live_events:
-        by_area.setdefault(live_event.area, ([], []))[1].append(live_event)
+        by_area[live_event.area][1].append(live_event)
     if not by_area:
         return []
     numbers = await (await tx.execute(QUERIES["take_live_ids"], {"count": len(by_area)})).fetchall()

@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge_agent.wire import StoredRanges
 from gateway import telemetry
 from gateway.decoding.decode import Payload, RejectedPayload, find_unplaced
@@ -142,6 +144,7 @@ class Pipeline:
                 outcome.rows, accepted.batches.owners, is_followed=speculation.is_followed, now=time.monotonic()
             )
             result, anchors = await self._store_outcome(tx, accepted, outcome, node_messages, plan)
+        self._checkpoints.commit()
         deferred.commit(plan)
         if anchors is not self._state.anchors or any(clock_offsets.is_suspect(header) for header in new):
             self._dating.request()
@@ -260,9 +263,9 @@ class Pipeline:
         async with self._store.transaction() as tx:
             before = await self._state.refresh(tx, await stations.load_version(tx))
             after, events = self._analyzer.end_silent_events(before.analyzer_state, now_ms)
-            nodes = list(dict.fromkeys(before.registry.datastreams[event.datastream].node for event in events))
+            slots = np.array([event.datastream for event in events], np.int32)
             self._state.announce(after)
-            await event_store.save_states(tx, self._detector_name, self._analyzer.dump_nodes(after, nodes))
+            await event_store.save_states(tx, self._detector_name, self._analyzer.dump_nodes(after, slots))
             messages = await write_outbox(tx, [], events, before.registry)
         self._state.commit(tx, self._state.anchors)
         log_events(events, before.registry)

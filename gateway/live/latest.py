@@ -1,5 +1,7 @@
 """Selects what viewers get from a commit: the newest valid live value of each datastream. Pure."""
 
+from datetime import datetime
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,15 +31,16 @@ def select_latest(rows: ObservationBatch, registry: Registry) -> list[LiveObserv
     ends = np.cumsum(np.add.reduceat(recent, np.cumsum(lengths) - lengths))  # at least the newest row of each
     value, flags = rows.value[order[recent]], rows.flags[order[recent]]
     # Convert to lists once: per-reading Python costs more than all of the numpy work.
-    columns = RecentReadings(dt=dt[recent].tolist(), values=value.tolist(), flags=flags.tolist())
+    columns = RecentReadings(dt=dt[recent].tolist(), values=value.tolist(), flags=flags.tolist() if flags.any() else [])
     for gap in np.flatnonzero(~find_valid(value, flags)).tolist():
         columns.values[gap] = None
     positions = (np.cumsum(recent)[newest] - 1).tolist()  # of the newest rows among the recent ones
-    spans = zip([0, *ends.tolist()[:-1]], ends.tolist(), positions, strict=True)
+    spans = map(slice, [0, *ends.tolist()[:-1]], ends.tolist())
     slots, last_at = datastream[newest].tolist(), observed_at[newest].tolist()
+    instants = {at: from_ms(at) for at in set(last_at)}  # all values of a node have few
     return [
-        _build_observation(registry.datastreams[slot], at, columns, slice(begin, end), position)
-        for slot, at, (begin, end, position) in zip(slots, last_at, spans, strict=True)
+        _build_observation(registry.datastreams[slot], instants[at], columns, span, position)
+        for slot, at, span, position in zip(slots, last_at, spans, positions, strict=True)
     ]
 
 
@@ -58,15 +61,15 @@ def _find_newest(valid: NDArray[np.bool_], lengths: IntArray) -> IntArray:
 
 
 def _build_observation(
-    datastream: Datastream, at: int, columns: RecentReadings, span: slice, position: int
+    datastream: Datastream, at: datetime, columns: RecentReadings, span: slice, position: int
 ) -> LiveObservation:
     flags = columns.flags[span]
     return LiveObservation(
         station=datastream.station,
         observed_property=datastream.observed_property,
-        observed_at=from_ms(at),
+        observed_at=at,
         value=columns.values[position],
-        flags=columns.flags[position],
+        flags=columns.flags[position] if flags else 0,
         node=datastream.node,
         recent=RecentReadings(dt=columns.dt[span], values=columns.values[span], flags=flags if any(flags) else []),
     )

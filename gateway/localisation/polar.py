@@ -8,10 +8,12 @@
 Differences of directions wrap both ways: 355 and 5 degrees are 10 degrees apart, from either side.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from alerting.averaging import AveragingRule
 
 Array = NDArray[np.float64]
 SPEED_KERNEL = 1.5  # m/s
@@ -36,10 +38,26 @@ class WindStatistic:
     top_speed: float
 
 
-def compute_nwr(values: Array, speeds: Array, directions: Array, cells: int = 72, rings: int = 20) -> WindStatistic:
+def compute_nwr(
+    values: Array,
+    speeds: Array,
+    directions: Array,
+    cells: int = 72,
+    rings: int = 20,
+    *,
+    rule: AveragingRule = AveragingRule.ARITHMETIC,
+) -> WindStatistic:
     """Return the mean of `values` for each wind. All (moments,); NaN marks what is not valid and is left out."""
     valid = np.isfinite(values) & np.isfinite(speeds) & np.isfinite(directions)
-    return _smooth(values[valid], speeds[valid], directions[valid], cells, rings)
+    match rule:
+        case AveragingRule.ARITHMETIC:
+            return _smooth(values[valid], speeds[valid], directions[valid], cells, rings)
+        case AveragingRule.ENERGY:
+            energies = _smooth(10 ** (values[valid] / 10), speeds[valid], directions[valid], cells, rings)
+            return replace(energies, values=10 * np.log10(energies.values))
+        case AveragingRule.QUADRATIC:
+            squares = _smooth(values[valid] ** 2, speeds[valid], directions[valid], cells, rings)
+            return replace(squares, values=np.sqrt(squares.values))
 
 
 def compute_cpf(values: Array, speeds: Array, directions: Array, cells: int = 72, rings: int = 20) -> WindStatistic:

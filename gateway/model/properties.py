@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from alerting.averaging import AveragingRule
 from edge_agent.configuration import load_toml
 from edge_agent.sensor_models import INSTRUMENT_PROPERTIES, InstrumentProperty
-from gateway.model.averaging import AveragingRule
 
 
 class LocalizedName(Struct, frozen=True, kw_only=True):

@@ -161,9 +161,9 @@ class FleetNode(Struct, frozen=True, kw_only=True):
     @property
     def capture(self) -> float | None:
         """Data capture of the week, over all properties whose interval is known; 0 to 1."""
-        known = [capture for capture in self.captures if capture.expected_count]
-        expected = sum(capture.expected_count or 0 for capture in known)
-        return min(1.0, sum(capture.valid_count for capture in known) / expected) if expected else None
+        counted = [capture for capture in self.captures if capture.expected_count]
+        expected = sum(capture.expected_count or 0 for capture in counted)
+        return min(1.0, sum(capture.valid_count for capture in counted) / expected) if expected else None
 
 
 class _DoubtRow(Struct, frozen=True, kw_only=True):

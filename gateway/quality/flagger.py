@@ -3,12 +3,12 @@
 Raw values are never changed or dropped: a flag marks a value. Flags set by the node stay. The analyzer calls it. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.model.observation import ObservationBatch
+from gateway.model.observation import ObservationBatch, SlotArray
 from gateway.model.registry import ObservedProperty, Registry, cache_per_registry
 from gateway.model.validity import LARGEST_MAGNITUDE
 from gateway.quality.context import exclude_invalid_context, is_context_stream
@@ -47,9 +47,9 @@ class Flagger:
         batch = exclude_invalid_context(batch, registry)
         return new_states, _flag_rows(new_states, batch, ~is_context, registry)
 
-    def dump(self, states: QualityStates, slots: Sequence[int]) -> list[bytes]:
-        """Encode the states of these slots for the database."""
-        return [states[slot].tobytes() for slot in slots]
+    def dump(self, states: QualityStates, slots: SlotArray) -> NDArray[np.uint8]:
+        """Return the states of these slots for the database, shape (slots, bytes)."""
+        return states.view(np.uint8).reshape(len(states), STATE.itemsize)[slots]
 
     def load(self, registry: Registry, saved: Mapping[int, bytes]) -> QualityStates:
         """Decode states from the database; a datastream without one starts without history."""

@@ -7,6 +7,7 @@ a multiple of no such step comes from a finer sensor, whose readings always diff
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ def coarse_steps(registry: Registry) -> NDArray[np.float64]:
     return steps
 
 
+@cache  # of few properties: a network has thousands of datastreams of each
 def find_coarse_steps(observed_property: str) -> tuple[float, ...]:
     """Return the steps of the models of a property that are coarser than its noise in still air, the finest first."""
     row = PROPERTIES.get(observed_property)

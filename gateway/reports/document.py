@@ -17,6 +17,7 @@ from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import MeanRow
 from gateway.model.delays import Delays, summarise_delays
 from gateway.model.legal_day import legal_date
+from gateway.model.properties import average_of
 from gateway.model.texts import texts_of
 from gateway.model.timestamps import format_instant
 from gateway.reports.contents import NodePlacement, ReportContents
@@ -95,7 +96,7 @@ class ReportDocument:
             StreamFigures(
                 stream=stream,
                 station=self.contents.registry.stations[stream.station].name,
-                capture=summarise_days(days, rows),
+                capture=summarise_days(days, rows, average_of(stream.observed_property)),
             )
             for stream, days, rows in self._parts
         ]
@@ -270,11 +271,11 @@ class ReportDocument:
             return self.texts["no_streams"]
         valid = sum(figures.capture.valid for figures in self.streams)
         expected = [figures.capture.expected for figures in self.streams]
-        known = [number for number in expected if number is not None]
-        if not known or len(known) < len(expected):
+        stated = [number for number in expected if number is not None]
+        if not stated or len(stated) < len(expected):
             return self.texts["capture_unknown"]
-        share = self.share(valid, sum(known))
-        return self.texts["capture_of"].format(share=share, valid=self.count(valid), expected=self.count(sum(known)))
+        share = self.share(valid, sum(stated))
+        return self.texts["capture_of"].format(share=share, valid=self.count(valid), expected=self.count(sum(stated)))
 
     def _list_installations(self) -> Iterator[NetworkChange]:
         for row in self.contents.installations:

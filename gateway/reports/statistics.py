@@ -11,6 +11,7 @@ from statistics import median
 
 from msgspec import Struct
 
+from alerting.averaging import AveragingRule, average_weighted
 from gateway.export.selection import MeanRow
 
 COMPLETE_SHARE = 0.75
@@ -63,8 +64,11 @@ def is_complete(row: MeanRow) -> bool:
     return bool(row.expected_count) and row.valid_count >= COMPLETE_SHARE * (row.expected_count or 0)
 
 
-def summarise_days(days: Sequence[Day], rows: Sequence[MeanRow]) -> Capture:
-    """Return the readings and levels of a datastream. `rows`: its day means, at most one per day of `days`."""
+def summarise_days(days: Sequence[Day], rows: Sequence[MeanRow], rule: AveragingRule) -> Capture:
+    """Return the readings and levels of a datastream. `rows`: its day means, at most one per day of `days`.
+
+    `rule` is that of its property.
+    """
     complete = [row for row in rows if is_complete(row) and row.mean is not None]
     filled = {row.start for row in rows if row.valid_count}
     has_enough = bool(days) and len(complete) >= COMPLETE_SHARE * len(days)
@@ -75,7 +79,7 @@ def summarise_days(days: Sequence[Day], rows: Sequence[MeanRow]) -> Capture:
         empty_days=sum(day.start not in filled for day in days),
         valid=sum(row.valid_count for row in rows),
         expected=count_expected(days, rows),
-        mean=_weigh_means(complete) if has_enough else None,
+        mean=_weigh_means(complete, rule) if has_enough else None,
         highest=_find_highest([(row.mean, dates[row.start]) for row in complete if row.start in dates]),
         means=[row.mean for row in complete if row.mean is not None],
         reading=_find_highest([(row.max, dates[row.start]) for row in rows if row.start in dates]),
@@ -101,15 +105,15 @@ def list_expected(days: Sequence[Day], rows: Sequence[MeanRow]) -> list[int] | N
     return [expected.get(day.start) or round(rate * (day.end - day.start).total_seconds()) for day in days]
 
 
-def _weigh_means(rows: Sequence[MeanRow]) -> float:
+def _weigh_means(rows: Sequence[MeanRow], rule: AveragingRule) -> float:
     """The mean of all valid readings: each day weighs as much as it has valid readings."""
-    return sum((row.mean or 0.0) * row.valid_count for row in rows) / sum(row.valid_count for row in rows)
+    return average_weighted([(row.mean, row.valid_count) for row in rows if row.mean is not None], rule)
 
 
 def _find_highest(figures: Sequence[tuple[float | None, date]]) -> DayFigure | None:
     """The highest figure, on the earliest day that has it."""
-    known = [(value, day) for value, day in figures if value is not None]
-    if not known:
+    dated_values = [(value, day) for value, day in figures if value is not None]
+    if not dated_values:
         return None
-    value, day = max(known, key=lambda figure: (figure[0], -figure[1].toordinal()))
+    value, day = max(dated_values, key=lambda figure: (figure[0], -figure[1].toordinal()))
     return DayFigure(value=value, day=day)

@@ -27,6 +27,7 @@ from gateway.sharding.pool import AreaPool
 from gateway.store.connection import Store
 from gateway.system.gc_tuning import freeze_gc, pause_gc
 from gateway.system.lean_imports import hide_modules
+from gateway.system.memory import share_arena
 from gateway.tracks.follower import follow_tracks
 
 
@@ -35,6 +36,7 @@ async def run(settings: Settings) -> None:
     ingest = settings.ingest
     if ingest is None:
         raise StartError("the gateway needs [ingest] with key_file in its configuration")
+    share_arena()
     entrypoints._already_initialized = True  # noqa: SLF001 - a search of all packages for extensions of numba: 0.04 s
     with pause_gc(), hide_modules("scipy", "cffi"):  # numba tries them; no kernel needs them
         await asyncio.to_thread(warm_up_kernels, Flagger(), Detector(settings.detection))

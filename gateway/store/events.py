@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from msgspec import Struct, json
 
@@ -63,19 +64,28 @@ def _event_row(event: Event, severity: str, registry: Registry) -> dict[str, obj
 _CONTEXT_FIELDS = ("neighbours", "wind", "upwind", "words")
 
 
-class _NodeDatastreams(Struct):
+class _NodeDatastreams(Struct):  # `first`: place of the first state among those of all nodes
     node_id: str
     datastreams: Sequence[int]
+    first: int
 
 
-async def save_states(tx: Transaction, detector: str, states: Sequence[NodeStates]) -> None:
+async def save_states(tx: Transaction, detector: str, states: NodeStates) -> None:
     """Replace the stored states of these nodes; `detector` is the name of the detector that they belong to."""
-    if states:
-        nodes = json.encode([_NodeDatastreams(state.node, state.datastreams) for state in states])
-        quality, detection = [state.quality for state in states], [state.detection for state in states]
-        await tx.execute(
-            QUERIES["save_states"], {"nodes": nodes, "quality": quality, "detection": detection, "detector": detector}
-        )
+    counts = [len(ids) for ids in states.datastreams]
+    if not (count := sum(counts)):
+        return
+    firsts = accumulate(counts, initial=0)
+    rows = zip(states.nodes, states.datastreams, firsts, strict=False)
+    values = {
+        "nodes": json.encode([_NodeDatastreams(*row) for row in rows]),
+        "quality": states.quality,
+        "quality_bytes": len(states.quality) // count,
+        "detection": states.detection,
+        "detection_bytes": len(states.detection) // count,
+        "detector": detector,
+    }
+    await tx.execute(QUERIES["save_states"], values)
 
 
 async def load_detector_states(tx: Transaction, registry: Registry) -> dict[str, dict[int, bytes]]:

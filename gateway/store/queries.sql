@@ -91,14 +91,19 @@ INSERT INTO quarantine (received_at, topic, reason, detail, payload)
 SELECT * FROM unnest(%(received)s::timestamptz[], %(topics)s::text[], %(reasons)s::text[], %(details)s::text[], %(payloads)b::bytea[])
 
 -- name: save_states
+-- The states of all nodes are one parameter: psycopg encodes arrays element by element.
+WITH k AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json)
+        AS (node_id text, datastreams int[], first int)
+)
 INSERT INTO node_state (node_id, component, datastreams, state)
-SELECT k.node_id, c.component, k.datastreams, c.state
-FROM ROWS FROM (
-    json_to_recordset(convert_from(%(nodes)b, 'UTF8')::json) AS (node_id text, datastreams int[]),
-    unnest(%(quality)b::bytea[]),
-    unnest(%(detection)b::bytea[])
-) AS k(node_id, datastreams, quality, detection),
-LATERAL (VALUES ('quality', k.quality), (%(detector)s, k.detection)) AS c(component, state)
+SELECT node_id, 'quality', datastreams,
+       substr(%(quality)b::bytea, 1 + first * %(quality_bytes)s::int, cardinality(datastreams) * %(quality_bytes)s::int)
+FROM k
+UNION ALL
+SELECT node_id, %(detector)s, datastreams,
+       substr(%(detection)b::bytea, 1 + first * %(detection_bytes)s::int, cardinality(datastreams) * %(detection_bytes)s::int)
+FROM k
 ON CONFLICT (node_id, component) DO UPDATE SET datastreams = excluded.datastreams, state = excluded.state
 
 -- name: load_states

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from gateway.model.averaging import average_values
+from alerting.averaging import average_values
 from gateway.model.mobile_station import Vehicle
 from gateway.model.properties import SHOWN_PROPERTIES, average_of
 from gateway.tracks.background import compute_background

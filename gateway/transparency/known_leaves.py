@@ -42,10 +42,10 @@ class KnownLeaves:
         """Return what the next leaf was made of; None if the database does not have it. Not for leaves of batches."""
         if leaf.kind not in _MERGED_KINDS:
             return self._single.pop(leaf, None)
-        known = self._match_rows(leaf)
+        known_leaf = self._match_rows(leaf)
         if leaf.kind is LeafKind.DELIVERY:
             self.deliveries = DeliveryRecord(count=int(leaf.fields[0]), head=leaf.content)
-        return known
+        return known_leaf
 
     def _match_rows(self, leaf: Leaf) -> KnownLeaf | None:
         """Match the first rows of the kind. Those that waited together are one leaf."""

@@ -170,10 +170,10 @@ class _Recoverer:
         self._lost_batches += self._store.fetch(LostBatch, QUERIES["insert_recovered_batches"], values)
 
     def _add_leaf(self, number: int, leaf: Leaf) -> None:
-        known = self._known.find(leaf)
-        if known is not None:
-            self._store_leaf(number, known.new)
-            self._store.execute("delete_sources", ids=list(known.row_ids))
+        known_leaf = self._known.find(leaf)
+        if known_leaf is not None:
+            self._store_leaf(number, known_leaf.new)
+            self._store.execute("delete_sources", ids=list(known_leaf.row_ids))
         elif leaf.kind is LeafKind.NODE_KEY:
             self._store_leaf(number, NewLeaf(source=self._add_node_key(leaf), leaf=leaf))
         elif leaf.kind is LeafKind.DETECTOR_STATE:

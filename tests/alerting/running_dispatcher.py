@@ -1,4 +1,4 @@
-"""A dispatcher that runs for the length of a test, and what a test waits for."""
+"""A dispatcher that runs during a test, and functions that wait for its results."""
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
@@ -23,7 +23,7 @@ def fetch_rows(dsn, statement):
 
 
 def change(dsn, statement, *values):
-    """Change what the dispatchers see, and wake them."""
+    """Change rows of the dispatchers, and notify them."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(statement, values or None)
         connection.execute("NOTIFY piekwacht_alerting")

@@ -1,4 +1,4 @@
-"""Alerts to test with: one peak at Wijk aan Zee, changed where a test wants it otherwise."""
+"""Alerts for tests: a peak at Wijk aan Zee, with the changes that a test states."""
 
 from datetime import UTC, datetime, timedelta
 

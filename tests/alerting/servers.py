@@ -1,4 +1,4 @@
-"""An inspectorate's mail server and webhook on loopback, which answer as a test wants."""
+"""An inspectorate's mail server and webhook on loopback, with the answers that a test states."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from gateway.system.child_process import find_free_port
 
 
 class MailServer:
-    """Answers each mail with the next of `answers`, the last one for ever; keeps what it took.
+    """Answers each mail with the next of `answers`, the last one permanently; stores the received mails.
 
     `recipients`: address -> its answers to RCPT, in the same way; others are accepted.
     `tls`: "starttls" demands it, "tls" speaks nothing else; both show `certificate` (an SSLContext).
@@ -56,10 +56,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class WebServer:
-    """Answers each POST with the next of `statuses`, the last one for ever.
+    """Answers each POST with the next of `statuses`, the last one permanently.
 
     0: hangs up without an answer; -1: takes five seconds; -2: resets the connection. A pair of a status and a
-    dictionary: with these headers; the header `body` is the body that is sent, whatever its content-length says.
+    dictionary: with these headers; the header `body` is the body that is sent, whatever its content-length states.
     """
 
     def __init__(self, *statuses, host="127.0.0.1"):

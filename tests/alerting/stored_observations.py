@@ -1,4 +1,4 @@
-"""Observations in the gateway's own tables, as they are when a peak is told."""
+"""Observations in the tables of the gateway, as stored when a peak is notified."""
 
 from datetime import timedelta
 

@@ -75,7 +75,7 @@ def test_particulars_are_kept_as_code_and_figures_and_read_in_two_languages(code
                 assert figure in shown
 
 
-def test_what_a_server_said_or_an_earlier_version_wrote_is_shown_as_it_is():
+def test_texts_of_servers_and_of_earlier_versions_are_shown_unchanged():
     for text in ("250 2.0.0 Ok", "on duty for piket", '{"code":"none_of_ours"}', '{"code":"fell"}', "{}", "", "[1]"):
         assert describe_detail(text, "nl") == text
 

@@ -1,4 +1,4 @@
-"""A Zaken API on loopback as VNG describes it: checks token and fields, keeps zaken, takes each identificatie once."""
+"""A Zaken API on loopback as VNG describes it: checks token and fields, stores zaken, takes an identificatie once."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ import jwt
 
 class ZakenHandler(BaseHTTPRequestHandler):
     def answer(self, status, body=None):
-        if self.server.api.lost_responses:  # done, and nobody hears of it
+        if self.server.api.lost_responses:  # done, but the client gets no answer
             self.server.api.lost_responses -= 1
             self.connection.close()
             return

@@ -29,7 +29,7 @@ def attack_time(request: pytest.FixtureRequest) -> tuple[float, bool]:
 
 @pytest.fixture(scope="module")
 def monitor():
-    """A running site and what measures it."""
+    """The monitor of a running site."""
     with server_folder("piekwacht-attack-", mode=0o711) as folder, AttackedSite(folder) as site:
         site.start()
         yield Monitor(site)

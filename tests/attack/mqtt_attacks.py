@@ -63,7 +63,7 @@ def readings_topic(target: Target, *, area: str | None = None, node: str | None 
 
 
 async def attack_payloads(target: Target) -> Counter[str]:
-    """Forged, deep and long payloads; topics of 65,535 bytes, of other areas and of nobody."""
+    """Forged, deep and long payloads; topics of 65,535 bytes, of other areas and of unknown nodes."""
     long_topic = b"pw/v1/" + b"x" * (65_535 - 17) + b"/a/readings"
     note = b'{"v":1,"node":"%s","inc":"k3v5x2m2q7ab","seq":1,"t0":1,"dt":[0],"values":{"pm2_5":[1]}}\n\n' % (
         target.node.encode()
@@ -87,7 +87,7 @@ async def attack_payloads(target: Target) -> Counter[str]:
 
 
 async def attack_oversized(target: Target) -> Counter[str]:
-    """Messages of 20 MB: an own broker may take them, and nobody's memory may grow by them."""
+    """Messages of 20 MB: a broker of ours may accept them, and the memory of no process may grow by them."""
 
     async def step() -> str:
         return await publish(target, [(readings_topic(target), b"x" * (20 << 20), False)])

@@ -92,7 +92,7 @@ class AttackedSite(Cluster):
             await inbox.put_alerts(connection, [make_alert(event_id=name, station=name)])
 
     def read_memory(self) -> int:
-        """Resident bytes of gateway, API and alerting, without what their children use."""
+        """Resident bytes of gateway, API and alerting, without their child processes."""
         total = 0
         for pid in self.processes:
             with suppress(OSError):
@@ -105,7 +105,7 @@ class AttackedSite(Cluster):
         return self.up.log.read_text().count("service ended; starting it again")
 
     def compare_values(self) -> tuple[int, int]:
-        """Return (lost, duplicates) of what the nodes have read so far; waits until it is stored, at most 30 s."""
+        """Return (lost, duplicates) of the readings of the nodes so far; waits until it is stored, at most 30 s."""
         generated = self.read_generated_values()
         deadline = time.monotonic() + 30
         while (lost := generated - self.read_stored_values()) and time.monotonic() < deadline:

@@ -1,4 +1,4 @@
-"""While a site is attacked it loses nothing, and others notice little: `make attack` (ARGS="--long").
+"""A site under attack loses no reading, and other visitors wait little: `make attack` (ARGS="--long").
 
 Each attack is a process. Beside it nodes send readings, a visitor at another address reads, and alerts are delivered.
 The short run is part of the suite: all attacks at once. It judges no time, because a machine of tests is often busy.
@@ -32,7 +32,7 @@ def calm(monitor, attack_time):
     return measured
 
 
-def test_an_attack_costs_nobody_else_readings_or_seconds(monitor, calm, attack_time, attacks):
+def test_an_attack_loses_no_readings_and_delays_nobody_else(monitor, calm, attack_time, attacks):
     attack_seconds, is_long = attack_time
     site = monitor.site
     target = json.dumps(asdict(replace(site.target, seconds=attack_seconds)))

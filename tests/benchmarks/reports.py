@@ -20,6 +20,7 @@ from gateway.api.schemas.plumes import Plume, PlumeEvent, PlumeStation
 from gateway.assessment.assess import SubstanceAssessment, assess_substance
 from gateway.export.assessed import build_period
 from gateway.export.selection import MeanRow
+from gateway.model.properties import average_of
 from gateway.reports.build import render_report
 from gateway.reports.contents import ReportContents
 from gateway.reports.loading import list_days
@@ -99,7 +100,7 @@ def assess(contents: ReportContents) -> dict[int, SubstanceAssessment]:
     source = np.random.default_rng(1)
     assessments = {}
     for id_, rows in contents.means.items():
-        summarise_days(contents.days, rows)
+        summarise_days(contents.days, rows, average_of(contents.registry.datastreams[id_].observed_property))
         hours = np.where(source.random(period.hours) < 0.9, source.uniform(2, 60, period.hours), np.nan)
         assessments[id_] = assess_substance(contents.registry.datastreams[id_].observed_property, hours, period, 0.85)
     return assessments

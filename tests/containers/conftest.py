@@ -1,4 +1,4 @@
-"""One installation out of deploy/compose, as the guide says, for all tests here."""
+"""An installation of deploy/compose that follows the guide, for all tests of this folder."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A Docker to try containers with: the machine's own where it answers, else a daemon started for the test."""
+"""Docker for the tests: the daemon of the machine if it answers, else a daemon started for the test."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ class Docker:
         self.environment = {**os.environ, "DOCKER_BUILDKIT": "0", **({"DOCKER_HOST": host} if host else {})}
 
     def run(self, *arguments: str | Path, cwd: Path | None = None, check: bool = True, text: str | None = None) -> str:
-        """What it prints; AssertionError with its complaints where it fails and `check`."""
+        """Return its output. AssertionError with its error output if it fails and `check` is set."""
         process = subprocess.run(
             ["docker", *map(str, arguments)],
             env=self.environment,
@@ -51,7 +51,7 @@ class Docker:
 
 @contextmanager
 def available_docker() -> Iterator[Docker]:
-    """NoDockerError, in words, where nothing is to be had."""
+    """NoDockerError with its reason if no Docker is available."""
     if shutil.which("docker") is None:
         raise NoDockerError("no docker on this machine: apt install docker.io")
     docker = Docker(None)
@@ -90,5 +90,5 @@ def _daemon(program: str, folder: Path) -> Iterator[Docker]:
                 raise NoDockerError(f"dockerd does not start here: {child.read_log_tail()}")
             time.sleep(0.5)
         yield docker
-    # what it leaves mounted would keep the folder
+    # a remaining mount would prevent the removal of the folder
     subprocess.run(["umount", "--lazy", folder / "exec/netns/default"], capture_output=True)

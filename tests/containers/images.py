@@ -1,4 +1,4 @@
-"""The images that compose.yaml names: the originals where a registry answers, else stand-ins made of Debian's."""
+"""The images that compose.yaml names: the originals if a registry answers, else replacements of Debian packages."""
 
 import shutil
 import subprocess
@@ -51,7 +51,7 @@ def _build_base(docker: Docker) -> None:
         process = subprocess.run(command, capture_output=True, text=True)
         if process.returncode:
             raise NoDockerError(f"debootstrap failed: {process.stdout.splitlines()[-1:]}")
-        shutil.copy(f"/{_CERTIFICATES}", root / _CERTIFICATES)  # who a machine behind a proxy believes
+        shutil.copy(f"/{_CERTIFICATES}", root / _CERTIFICATES)  # the authorities that a machine behind a proxy trusts
         archive = Path(folder) / "root.tar"
         subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
         docker.run("import", archive, _BASE)

@@ -1,4 +1,4 @@
-"""deploy/compose put up as docs/operator/install.md says, on loopback ports that the machine has free."""
+"""deploy/compose, installed by docs/operator/install.md on loopback ports that the machine has free."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ PARTS = (
     *("database", "broker", "public-broker", "gateway", "api", "alerting", "evaluation", "subscriptions", "web"),
     *("prometheus", "alertmanager"),
 )
-# What a trial has other than an operator: ports.
+# A test differs from an operator only in its ports.
 _TEST_OVERRIDES = """
 services:
   broker: { ports: !override ["127.0.0.1::8883"] }
@@ -78,7 +78,7 @@ class Installation:
         assert process.returncode == 0, process.stderr
 
     def enrol(self, node: str) -> Path:
-        """Its archive, made as docs/operator/nodes.md says, unpacked; returns the folder with agent.toml."""
+        """Make the archive of a node by docs/operator/nodes.md and unpack it; return the folder with agent.toml."""
         site = self.firmware / "sites/ijmond/site.toml"
         text = site.read_text().replace("broker.ijmond.piekwacht.example", "localhost")
         text = text.replace("ntp.piekwacht.example", "localhost")
@@ -118,14 +118,14 @@ class Installation:
         return {service["Service"]: f"{service['State']}, {service['Health']}" for service in map(json.loads, lines)}
 
     def run_python(self, part: str, program: str) -> str:
-        """What a line of Python prints in a container of ours."""
+        """Return the output of a line of Python in a container of ours."""
         return self.compose("exec", "-T", part, "python", "-c", program).strip()
 
     def port(self, part: str, inner: int) -> int:
         return int(self.compose("port", part, str(inner)).rpartition(":")[2])
 
     def get(self, path: str, **values: Any) -> httpx.Response:
-        """From outside, through the web's door; its certificate is one that Caddy made for localhost."""
+        """GET through the web server; Caddy made its certificate for localhost."""
         return httpx.get(f"https://localhost:{self.port('web', 443)}{path}", params=values, verify=False)
 
     def post(self, path: str, fields: dict[str, str]) -> httpx.Response:

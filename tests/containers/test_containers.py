@@ -1,4 +1,4 @@
-"""deploy/compose really started: images built, parts healthy and held to what they need, a reading from node to map."""
+"""deploy/compose as running containers: built, healthy, with few rights, and a reading from node to map."""
 
 import subprocess
 import sys
@@ -34,13 +34,13 @@ def node(installation, tmp_path_factory):
 
 def source(installation: Installation, observed_property: str) -> str | None:
     """Which node the newest value is from, as the public API has it."""
-    asked = {"averaging": "raw", "property": observed_property}
-    answer = installation.get("/api/v1/stations/wijk-aan-zee-dorp/observations", **asked)
+    query = {"averaging": "raw", "property": observed_property}
+    answer = installation.get("/api/v1/stations/wijk-aan-zee-dorp/observations", **query)
     items = answer.json()["items"] if answer.is_success else []
     return items[0]["batch"]["node"] if items else None
 
 
-def stored(installation: Installation) -> tuple[int, int]:
+def count_batches(installation: Installation) -> tuple[int, int]:
     """Batches, and the numbers that are missing among them."""
     query = "SELECT count(*), coalesce(max(seq) - min(seq) + 1, 0) - count(*) FROM batch"
     words = (
@@ -62,20 +62,20 @@ def stored(installation: Installation) -> tuple[int, int]:
     return int(count), int(missing)
 
 
-def test_every_part_is_healthy(installation):
+def test_every_container_is_healthy(installation):
     assert installation.states() == dict.fromkeys(PARTS, "running, healthy")
     assert "Exited (0)" in installation.compose("ps", "--all", "migrate")
 
 
 @pytest.mark.parametrize("part", OURS)
-def test_ours_are_nobody_can_nothing_and_write_nowhere(installation, part):
+def test_our_containers_have_no_root_no_capabilities_and_a_read_only_file_system(installation, part):
     user, *refusals = installation.run_python(part, _BOUNDS).splitlines()
     assert user == "10001 0 1"
     assert refusals == ["30", "30", "30"]  # EROFS
 
 
 def test_a_reading_goes_from_a_node_to_the_map(installation, node):
-    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+    installation.wait_until(lambda: count_batches(installation)[0] > 3, 60)
     for observed_property in ("pm2_5", "pm10"):
         installation.wait_until(lambda of=observed_property: source(installation, of) == "ijm-001", 30)
     assert node.running
@@ -91,25 +91,25 @@ def test_residents_can_subscribe_by_mail_and_in_the_browser(installation):
     assert (answer.status_code, answer.headers["location"]) == (303, "/nl/waarschuw-mij/verzonden")
 
 
-def test_a_gateway_that_is_killed_comes_back_and_nothing_is_lost(installation, node):
-    installation.wait_until(lambda: stored(installation)[0] > 3, 60)
+def test_a_killed_gateway_starts_again_and_no_reading_is_lost(installation, node):
+    installation.wait_until(lambda: count_batches(installation)[0] > 3, 60)
     container = installation.compose("ps", "--quiet", "gateway").strip()
     pid = installation.docker.run("inspect", "--format", "{{.State.Pid}}", container).strip()
     subprocess.run(["kill", "-9", pid], check=True)
-    before = stored(installation)[0]
-    installation.wait_until(lambda: stored(installation)[0] > before + 3, 90)
-    assert stored(installation)[1] == 0
+    before = count_batches(installation)[0]
+    installation.wait_until(lambda: count_batches(installation)[0] > before + 3, 90)
+    assert count_batches(installation)[1] == 0
     assert node.running
 
 
-def test_the_machine_room_is_shut_and_the_doctor_finds_no_fault(installation, node):
+def test_metrics_are_not_public_and_the_doctor_reports_no_fault(installation, node):
     assert installation.get("/metrics").status_code == 404
-    installation.wait_until(lambda: stored(installation)[0] > 0, 60)
-    said = installation.compose("run", "--rm", "-T", "doctor")
-    assert "FAULT" not in said
+    installation.wait_until(lambda: count_batches(installation)[0] > 0, 60)
+    report = installation.compose("run", "--rm", "-T", "doctor")
+    assert "FAULT" not in report
 
 
-def test_what_is_stopped_ends_in_order(installation):
+def test_stopped_containers_end_with_code_0_before_the_kill(installation):
     began = time.monotonic()
     installation.compose("stop", *OURS)
     assert time.monotonic() - began < 20  # then they would be killed

@@ -1,4 +1,4 @@
-"""A typing error in a configuration is an error that says where it is and what was meant."""
+"""The error for a mistake in a configuration names its place and the nearest valid key."""
 
 from pathlib import Path
 from typing import Annotated
@@ -63,7 +63,7 @@ def read(tmp_path):
         (b'name = "\xff"', "not TOML"),
     ],
 )
-def test_what_is_wrong_is_one_sentence_with_file_and_path(read, tmp_path, text, sentence):
+def test_a_mistake_is_one_sentence_with_file_and_path(read, tmp_path, text, sentence):
     with pytest.raises(ConfigurationError) as raised:
         read(text)
     message = str(raised.value)

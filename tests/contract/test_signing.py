@@ -1,4 +1,4 @@
-"""Signed notes: what others sign we can read, what we sign others can read, and nothing else passes."""
+"""Signed notes: we and other implementations verify the notes of each other, and no changed note is valid."""
 
 import base64
 
@@ -42,13 +42,13 @@ def test_a_private_key_never_shows_itself():
 
 
 @given(st.text().filter(lambda text: "\ud800" not in text))
-def test_what_was_signed_opens_and_is_the_text(text):
+def test_a_signed_text_opens_to_the_same_text(text):
     body = text.encode("utf-8", "ignore") + b"\n"
     assert SIGNER.verifier.open(SIGNER.sign(body)) == body
 
 
 @given(st.integers(min_value=0), st.integers(min_value=1, max_value=255))
-def test_a_changed_byte_anywhere_is_noticed(place, change):
+def test_a_changed_byte_anywhere_is_detected(place, change):
     note = bytearray(SIGNER.sign(b'{"v":1,"node":"ijm-001"}\n'))
     note[place % len(note)] ^= change
     with pytest.raises(NoteError):
@@ -70,7 +70,7 @@ def test_a_signature_by_another_key_of_the_same_name_is_no_signature():
         SIGNER.verifier.open(Signer.generate("ijm-001").sign(b"x\n"))
 
 
-def test_a_stolen_key_id_does_not_help():
+def test_a_copied_key_id_does_not_make_a_signature_valid():
     note = Signer.generate("ijm-001").sign(b"x\n")
     line = note.rsplit(b" ", 1)
     blob = SIGNER.verifier.key_id + base64.b64decode(line[1])[4:]

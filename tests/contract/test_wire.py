@@ -1,4 +1,4 @@
-"""The wire between nodes and gateways of every age: golden payloads stay readable, and decoding is total."""
+"""The wire format between nodes and gateways of all versions: golden payloads stay readable, and decoding is total."""
 
 from pathlib import Path
 
@@ -56,12 +56,12 @@ def reading_batches(draw):
 
 
 @given(reading_batches())
-def test_decoding_what_was_encoded_gives_the_same_batch_to_the_last_bit(batch):
+def test_decoding_an_encoded_batch_gives_the_same_batch_to_the_last_bit(batch):
     assert ReadingBatch.decode(batch.encode()) == batch
 
 
 @given(reading_batches())
-def test_a_batch_is_one_line_and_always_says_its_version(batch):
+def test_a_batch_is_one_line_and_states_its_version(batch):
     text = batch.encode()
     assert text.count(b"\n") == 1
     assert text.startswith(b'{"v":1,')
@@ -86,7 +86,7 @@ def test_decoding_raises_nothing_but_malformed(text, data):
             continue
 
 
-def test_a_nest_without_end_is_malformed_and_no_crash():
+def test_endless_nesting_is_malformed_and_does_not_crash():
     with pytest.raises(MalformedError):
         ReadingBatch.decode(b"[" * 200_000)
 
@@ -139,7 +139,7 @@ def test_numbers_that_json_does_not_have_are_malformed():
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.note")), ids=lambda path: path.stem)
-def test_golden_payloads_of_every_version_still_open_and_say_the_same(path):
+def test_golden_payloads_of_every_version_open_to_the_same_content(path):
     key = Verifier.parse((GOLDEN / "node.pub").read_text())
     kind = StoredRanges if path.stem.startswith("stored") else ReadingBatch
     read = kind.decode(key.open(path.read_bytes()))
@@ -161,7 +161,7 @@ def test_a_foreign_topic_is_malformed(text):
 
 
 def test_incarnations_are_well_formed_and_never_the_same():
-    made = {generate_incarnation() for _ in range(1000)}
-    assert len(made) == 1000
-    for inc in made:
+    incarnations = {generate_incarnation() for _ in range(1000)}
+    assert len(incarnations) == 1000
+    for inc in incarnations:
         assert StoredRanges.decode(StoredRanges(v=1, node="n", inc=inc, ranges=[]).encode()).inc == inc

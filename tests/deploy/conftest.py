@@ -13,9 +13,9 @@ _SEARCH_PATH = [str(ROOT / ".venv/programs/usr/bin"), *os.environ.get("PATH", ""
 
 def uncomment(settings_text: str) -> str:
     """The settings with the table [subscriptions] that stands in comments at their end."""
-    before, header, rest = settings_text.partition("# [subscriptions]\n")
+    before, header, lines = settings_text.partition("# [subscriptions]\n")
     assert header
-    return before + (header + rest).replace("\n# ", "\n").removeprefix("# ")
+    return before + (header + lines).replace("\n# ", "\n").removeprefix("# ")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,7 +28,7 @@ def pip_that_does_not_compile() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def judge() -> Callable[..., str]:
-    """Run a program that judges files; its words where it is content. Skips where the machine has it not."""
+    """Run a program that judges files; return its output if it accepts them. Skips if it is not installed."""
 
     def run_checker(
         program: str, *arguments: str | Path, cwd: Path = DEPLOY, environment: dict[str, str] | None = None

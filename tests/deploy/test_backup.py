@@ -113,7 +113,7 @@ def test_a_damaged_dump_is_rejected_before_anything_changes(run, backups, filled
     assert contents(empty_database) == {"sequences": []}
 
 
-def test_a_database_with_tables_is_never_restored_over(run, backups, filled_database):
+def test_a_restore_into_a_database_with_tables_is_rejected(run, backups, filled_database):
     run("backup", PIEKWACHT_DSN=filled_database)
     (dump,) = backups.glob("*.dump")
     result = run("restore", dump, filled_database)

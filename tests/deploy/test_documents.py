@@ -1,4 +1,4 @@
-"""What operators read leads somewhere, its commands are commands, and what a catalogue reads is valid."""
+"""Links and commands in the documents for operators exist, and the entry for the software catalogue is valid."""
 
 import json
 import re
@@ -19,7 +19,7 @@ SCOPES = {"environment", "healthcare", "local-authorities"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_and_every_named_test_is_there(page):
+def test_every_link_and_every_named_test_exists(page):
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         if not re.match(r"https?:|mailto:", target):
@@ -40,7 +40,7 @@ def commands():
 
 
 @pytest.mark.parametrize("line", list(commands()))
-def test_every_command_in_the_guide_is_one(line):
+def test_every_command_in_the_guide_exists(line):
     words = shlex.split(line, comments=True)
     assert callable(build_parser().parse_args(words).run)
 
@@ -60,7 +60,7 @@ def test_the_catalogue_entry_is_valid():
         assert language["features"]
 
 
-def test_every_licence_goes_with_ours():
+def test_every_licence_is_compatible_with_ours():
     done = subprocess.run([sys.executable, DEPLOY / "supply/licences"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n| ") > 40
@@ -70,6 +70,6 @@ def test_every_licence_goes_with_ours():
 def test_the_list_of_components_names_everything_that_a_server_carries():
     done = subprocess.run([DEPLOY / "supply/sbom"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    listed = {(one["name"], one["version"]) for one in json.loads(done.stdout)["components"]}
+    listed = {(component["name"], component["version"]) for component in json.loads(done.stdout)["components"]}
     locked = re.findall(r"^([a-z0-9._-]+)==([^ ;]+)", (DEPLOY / "gateway.lock").read_text(), re.MULTILINE)
     assert set(locked) <= listed

@@ -11,24 +11,24 @@ RULE = re.compile(
 
 
 def allowed() -> dict[str, set[tuple[str, str]]]:
-    """Who -> (what, topic), of EMQX' file."""
-    found: dict[str, set[tuple[str, str]]] = {}
-    for verdict, who, pattern, action, topics in RULE.findall(ACL):
+    """Return {client: (action, topic) pairs} of the file for EMQX."""
+    permissions: dict[str, set[tuple[str, str]]] = {}
+    for verdict, client, pattern, action, topics in RULE.findall(ACL):
         if verdict == "allow":
             verb = {"publish": "write", "subscribe": "read"}[action]
-            name = "a node" if who == "all" else re.match(r"\^(piekwacht\\\\\.\w+)", pattern)[1].replace("\\\\", "")
-            found.setdefault(name, set()).update((verb, topic) for topic in re.findall(r'"(.+?)"', topics))
-    return found
+            name = "a node" if client == "all" else re.match(r"\^(piekwacht\\\\\.\w+)", pattern)[1].replace("\\\\", "")
+            permissions.setdefault(name, set()).update((verb, topic) for topic in re.findall(r'"(.+?)"', topics))
+    return permissions
 
 
-def test_everybody_may_what_mosquitto_lets_them_and_no_more():
+def test_emqx_gives_each_client_the_permissions_of_mosquitto():
     mosquitto: dict[str, set[tuple[str, str]]] = {}
-    who = "a node"
+    client = "a node"
     for line in (DEPLOY / "mosquitto/acl").read_text().splitlines():
         if line.startswith("user "):
-            who = line.split()[1]
+            client = line.split()[1]
         elif match := re.match(r"(?:topic|pattern) (read|write) (\S+)", line):
-            mosquitto.setdefault(who, set()).add((match[1], match[2].replace("%u", "${username}")))
+            mosquitto.setdefault(client, set()).add((match[1], match[2].replace("%u", "${username}")))
     assert allowed() == {name: rights for name, rights in mosquitto.items() if not name.startswith("piekwacht.api-")}
 
 

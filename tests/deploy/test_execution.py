@@ -21,7 +21,7 @@ sys.exit(main())
 PROBE = "import ctypes, sys; sys.exit(bool(ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)))"
 
 
-def held():
+def list_restricted_commands():
     """The commands of units that forbid it, each with its action."""
     for unit in sorted((DEPLOY / "systemd").glob("*.service")):
         text = unit.read_text()
@@ -74,8 +74,8 @@ def write_witness_settings(folder, port):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the units are for Linux")
-@pytest.mark.parametrize("part", sorted(held()))
-def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp_path):
+@pytest.mark.parametrize("part", sorted(list_restricted_commands()))
+def test_a_service_without_executable_memory_starts_and_answers(part, config, ports, tmp_path):
     settings = write_witness_settings(tmp_path, ports[part]) if part == "witness run" else config
     command = [sys.executable, "-c", HELD, *part.split(), "--config", str(settings)]
     if part not in ports:
@@ -86,8 +86,8 @@ def test_a_part_that_may_not_compile_starts_and_answers(part, config, ports, tmp
         child.wait_until(lambda: is_port_open("127.0.0.1", ports[part]))
 
 
-def test_there_are_such_parts_and_the_kernel_does_refuse_what_compiles(config):
-    assert {"api", "alerting", "migrate", "upkeep run"} <= set(held())
+def test_some_services_have_no_executable_memory_and_the_kernel_enforces_it(config):
+    assert {"api", "alerting", "migrate", "upkeep run"} <= set(list_restricted_commands())
     code = f"import ctypes; ctypes.CDLL(None).prctl({_PR_SET_MDWE}, 1, 0, 0, 0); import numba"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "executable memory" in done.stderr

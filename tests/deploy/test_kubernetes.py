@@ -31,9 +31,9 @@ def rendered(judge):
     return documents(judge("kubectl", "kustomize", FOLDER / "example"))
 
 
-def pods(found):
+def pods(manifests):
     pods_by_name = {}
-    for document in found:
+    for document in manifests:
         spec = document.get("spec", {})
         job = spec.get("jobTemplate", {}).get("spec", spec)
         if "template" in job:
@@ -43,13 +43,15 @@ def pods(found):
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    ("path", "document"), WRITTEN, ids=lambda one: one.name if isinstance(one, Path) else one["kind"]
+    ("path", "document"),
+    WRITTEN,
+    ids=lambda parameter: parameter.name if isinstance(parameter, Path) else parameter["kind"],
 )
-def test_every_file_is_what_kubernetes_expects(path, document, version):
+def test_every_file_is_a_valid_kubernetes_document(path, document, version):
     kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_what_an_overlay_renders_is_too_and_has_what_it_refers_to(rendered):
+def test_a_rendered_overlay_is_valid_and_every_reference_exists(rendered):
     for document in rendered:
         kubernetes_validate.validate(document, VERSIONS[-1], strict=True)
     names = {(d["kind"], d["metadata"]["name"]) for d in rendered}
@@ -79,7 +81,7 @@ def find_mounts(pod):
     return mounts
 
 
-def test_the_public_log_has_its_folder_its_heads_and_its_key_where_the_settings_say(rendered):
+def test_folder_heads_and_key_of_the_public_log_are_mounted_where_the_settings_state(rendered):
     log = settings.read(FOLDER / "example/piekwacht.toml").public_log
     gateway, api = (find_mounts(pods(rendered)[name]) for name in ("gateway", "api"))
     assert gateway[str(log.folder)] == ("public-log", False)
@@ -103,17 +105,17 @@ def test_subscriptions_are_a_component_whose_pod_and_api_read_the_key(rendered, 
     overlay = folder / "kustomization.yaml"
     overlay.write_text(overlay.read_text().replace("components: [", "components: [../subscriptions, "))
     (folder / "piekwacht.toml").write_text(uncomment((folder / "piekwacht.toml").read_text()))
-    found = pods(documents(judge("kubectl", "kustomize", folder)))
+    pod_specs = pods(documents(judge("kubectl", "kustomize", folder)))
     key_file = settings.read(folder / "piekwacht.toml").subscriptions.push.key_file
     for name in ("subscriptions", "api"):
-        assert find_mounts(found[name])[str(key_file.parent)] == ("piekwacht", True)
-    assert found["subscriptions"]["containers"][0]["image"] == "piekwacht:0.1.0"
+        assert find_mounts(pod_specs[name])[str(key_file.parent)] == ("piekwacht", True)
+    assert pod_specs["subscriptions"]["containers"][0]["image"] == "piekwacht:0.1.0"
 
 
-def test_every_pod_would_be_admitted_where_only_restricted_ones_are():
-    found = pods([document for _, document in WRITTEN])
-    assert set(found) == {"migrate", "gateway", "api", "alerting", "evaluation", "subscriptions", "upkeep"}
-    for pod in found.values():
+def test_every_pod_meets_the_restricted_security_standard():
+    pod_specs = pods([document for _, document in WRITTEN])
+    assert set(pod_specs) == {"migrate", "gateway", "api", "alerting", "evaluation", "subscriptions", "upkeep"}
+    for pod in pod_specs.values():
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod["automountServiceAccountToken"] is False

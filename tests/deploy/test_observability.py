@@ -1,4 +1,4 @@
-"""Rules, objectives and dashboards are read by Prometheus' own tool, and ask only for metrics and labels that exist."""
+"""Rules, objectives and dashboards are valid for Prometheus' own tool, and use only existing metrics and labels."""
 
 import importlib
 import json
@@ -23,16 +23,16 @@ _SELECTED = re.compile(r"(piekwacht_[a-z0-9_]+)\{([^}]*)\}")
 
 
 def ours():
-    """Family -> labels, of what the programs really count."""
+    """Return {metric family: labels} of the telemetry modules."""
     for path in [*ROOT.glob("gateway/**/telemetry.py"), *ROOT.glob("alerting/**/telemetry.py")]:
         importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    found = {}
+    families = {}
     for family in REGISTRY._collector_to_names:
         name = getattr(family, "_name", None)
         if name and name.startswith("piekwacht_"):
             suffix = {"counter": "_total"}.get(family._type, "")
-            found[name + suffix] = set(family._labelnames)
-    return found
+            families[name + suffix] = set(family._labelnames)
+    return families
 
 
 OURS = ours()
@@ -56,12 +56,12 @@ def test_prometheus_reads_the_rules(judge):
     judge("promtool", "check", "rules", *RULES)
 
 
-def test_the_alarms_ring_when_they_should_and_not_otherwise(judge):
+def test_the_rules_of_prometheus_pass_their_unit_tests(judge):
     judge("promtool", "test", "rules", ROOT / "tests/deploy/rules.yml")
 
 
 @pytest.mark.parametrize(("where", "expression"), list(queries()))
-def test_only_metrics_that_exist_are_asked_for_by_labels_that_they_have(where, expression):
+def test_expressions_use_only_existing_metrics_and_labels(where, expression):
     for name in _NAME.findall(expression):
         assert name in RECORDED or family(name) in OURS, f"{where}: nothing counts {name}"
     for name, selected in _SELECTED.findall(expression):
@@ -87,7 +87,7 @@ def test_every_dashboard_finds_its_data_source_and_no_panel_covers_another():
     assert [board["uid"] for board in boards] == [f"piekwacht-{path.stem}" for path in BOARDS]
     assert {path.stem for path in BOARDS} == {"fleet", "pipeline", "detection", "alerting"}
     for board in boards:
-        taken = set()
+        covered = set()
         for panel in board["panels"]:
             assert panel["datasource"]["uid"] == uid
             place = panel["gridPos"]
@@ -96,13 +96,13 @@ def test_every_dashboard_finds_its_data_source_and_no_panel_covers_another():
                 for x in range(place["x"], place["x"] + place["w"])
                 for y in range(place["y"], place["y"] + place["h"])
             }
-            assert not cells & taken
+            assert not cells & covered
             assert place["x"] + place["w"] <= 24
-            taken |= cells
+            covered |= cells
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)
-def test_a_panel_describes_itself_and_a_board_whose_metrics_have_an_area_lets_people_choose_it(path):
+def test_a_panel_has_a_description_and_a_dashboard_with_areas_has_a_selector(path):
     board = json.loads(path.read_text())
     expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     for panel in board["panels"]:
@@ -114,7 +114,7 @@ def test_a_panel_describes_itself_and_a_board_whose_metrics_have_an_area_lets_pe
     assert not has_area or "area" in variables
 
 
-def test_every_alarm_has_a_page_that_says_what_to_do():
+def test_every_alarm_has_a_runbook():
     headings = set(re.findall(r"^### (\w+)$", (ROOT / "docs/operator/alarms.md").read_text(), re.MULTILINE))
     assert {alarm["alert"] for alarm in ALARMS} == headings
     for alarm in ALARMS:
@@ -122,7 +122,7 @@ def test_every_alarm_has_a_page_that_says_what_to_do():
         assert alarm["labels"]["severity"] in {"page", "ticket", "none"}
 
 
-def test_the_list_of_metrics_is_the_list_of_metrics():
+def test_the_page_of_metrics_lists_every_metric():
     table = re.findall(r"^\| `(piekwacht_\w+)` \| ([^|]*)\|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE)
     assert {name: set(filter(None, labels.replace(" ", "").split(","))) for name, labels in table} == OURS
 

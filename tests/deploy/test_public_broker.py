@@ -1,4 +1,4 @@
-"""The broker for everybody as deploy/ configures it: strangers read what is public, nothing else, and say nothing."""
+"""The public broker as deploy/ configures it: anonymous clients read public topics only, and cannot publish."""
 
 import getpass
 import threading
@@ -19,8 +19,8 @@ LIVE = "pw/v1/ijmond/live"
 SECRET = ["pw/v1/ijmond/ijm-001/readings", "pw/v1/ijmond/ijm-001/status", "pw/v1/ijmond/ijm-001/health"]
 
 
-class House:
-    """The nodes' broker and beside it the one for everybody."""
+class BrokerPair:
+    """The broker of the nodes and the public broker beside it."""
 
     def __init__(self, kind, folder, dsn):
         enrol_node(dsn, "ijm-001")
@@ -30,12 +30,12 @@ class House:
         names = ("piekwacht.gateway", "piekwacht.public", "ijm-001")
         self.tls = {name: authority.issue(name) for name in names}
         self.port, self.web, self.folder = find_free_port(), find_free_port(), folder
-        self.command = [str(DeployedBroker.find_program("mosquitto")), "-c", str(self._written())]
+        self.command = [str(DeployedBroker.find_program("mosquitto")), "-c", str(self._write_configuration())]
         self.start()
-        self.gateway = self.named("piekwacht.gateway")
+        self.gateway = self.create_client("piekwacht.gateway")
         assert self.gateway.connect()
 
-    def _written(self):
+    def _write_configuration(self):
         text = (DEPLOY / "mosquitto/public.conf").read_text()
         for before, after in {
             "/etc/piekwacht/tls": str(self.tls["piekwacht.public"]["ca"].parent),
@@ -60,21 +60,20 @@ class House:
         self.child.stop()
         self.inner.stop()
 
-    def named(self, name):
+    def create_client(self, name):
         return Client(self.inner, self.tls[name], name.replace(".", "-"))
 
 
-class Stranger:
-    """Somebody without a name; remembers what he was sent and what he was refused."""
+class AnonymousClient:
+    """An anonymous client of the public broker; stores the received messages."""
 
-    def __init__(self, house, *, web=False, identifier="", topics=("#",)):
-        self.heard, self.refused, self.up, self.down = [], [], threading.Event(), threading.Event()
+    def __init__(self, brokers, *, web=False, identifier="", topics=("#",)):
+        self.received, self.up = [], threading.Event()
         kind = "websockets" if web else "tcp"
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=identifier, transport=kind)
-        self.client.on_connect = lambda client, *_: ([client.subscribe(one) for one in topics], self.up.set())
-        self.client.on_disconnect = lambda *_: self.down.set()
-        self.client.on_message = lambda _c, _u, message: self.heard.append((message.topic, message.payload))
-        self.client.connect("127.0.0.1", house.web if web else house.port)
+        self.client.on_connect = lambda client, *_: ([client.subscribe(topic) for topic in topics], self.up.set())
+        self.client.on_message = lambda _c, _u, message: self.received.append((message.topic, message.payload))
+        self.client.connect("127.0.0.1", brokers.web if web else brokers.port)
         self.client.loop_start()
 
     def __enter__(self):
@@ -88,89 +87,89 @@ class Stranger:
 
 
 @pytest.fixture(params=["mosquitto", "nats-server"])
-def house(request, tmp_path, database):
-    house = House(request.param, tmp_path, database)
-    yield house
-    house.stop()
+def brokers(request, tmp_path, database):
+    brokers = BrokerPair(request.param, tmp_path, database)
+    yield brokers
+    brokers.stop()
 
 
-def told(house, payload, *strangers):
-    """Whether each of them hears what the gateway says; the bridge may need a moment to stand."""
+def all_receive(brokers, payload, *clients):
+    """Whether each client receives a message of the gateway; the bridge may need a moment to connect."""
 
-    def heard():
-        house.gateway.client.publish(LIVE, payload)
-        return wait_until(lambda: all((LIVE, payload) in one.heard for one in strangers), 0.5)
+    def publish_and_check():
+        brokers.gateway.client.publish(LIVE, payload)
+        return wait_until(lambda: all((LIVE, payload) in client.received for client in clients), 0.5)
 
-    return wait_until(heard, 15)
+    return wait_until(publish_and_check, 15)
 
 
-def test_a_stranger_who_listens_to_all_hears_what_is_public_and_no_more(house):
+def test_an_anonymous_client_with_all_subscriptions_receives_only_public_topics(brokers):
     with (
-        Stranger(house, topics=["#", "$SYS/#", "pw/v1/+/+/readings", "pw/v1/+/+/+"]) as plain,
-        Stranger(house, web=True) as web,
-        house.named("ijm-001") as node,
+        AnonymousClient(brokers, topics=["#", "$SYS/#", "pw/v1/+/+/readings", "pw/v1/+/+/+"]) as plain,
+        AnonymousClient(brokers, web=True) as web,
+        brokers.create_client("ijm-001") as node,
     ):
-        assert told(house, b"{}", plain, web)
+        assert all_receive(brokers, b"{}", plain, web)
         for topic in SECRET:
             node.publish(topic, b"secret", retain=True)
         for topic in ("pw/v1/ijmond/ijm-001/stored", "pw/v1/ijmond/ijm-001/config"):
-            house.gateway.publish(topic, b"secret", retain=True)
-        assert told(house, b"again", plain, web)
-        assert {topic for one in (plain, web) for topic, _ in one.heard} == {LIVE}
-        assert b"secret" not in {payload for one in (plain, web) for _, payload in one.heard}
+            brokers.gateway.publish(topic, b"secret", retain=True)
+        assert all_receive(brokers, b"again", plain, web)
+        assert {topic for client in (plain, web) for topic, _ in client.received} == {LIVE}
+        assert b"secret" not in {payload for client in (plain, web) for _, payload in client.received}
 
 
-def test_nothing_a_stranger_says_is_passed_on(house):
-    with Stranger(house) as other:
-        house.gateway.subscribe("pw/v1/+/+/readings", "pw/v1/+/+/status")
-        assert told(house, b"{}", other)
-        other.heard.clear()
+def test_messages_of_anonymous_clients_are_not_forwarded(brokers):
+    with AnonymousClient(brokers) as client:
+        brokers.gateway.subscribe("pw/v1/+/+/readings", "pw/v1/+/+/status")
+        assert all_receive(brokers, b"{}", client)
+        client.received.clear()
         for topic in (LIVE, *SECRET, "anything", "$SYS/x"):
             for version in (mqtt.MQTTv311, mqtt.MQTTv5):
                 forger = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=version)
-                forger.connect("127.0.0.1", house.port)
+                forger.connect("127.0.0.1", brokers.port)
                 forger.loop_start()
                 assert wait_until(forger.is_connected, 10)
                 forger.publish(topic, b"forged", qos=1)
                 time.sleep(0.1)
                 forger.disconnect()
                 forger.loop_stop()
-        assert house.gateway.received == []
-        assert b"forged" not in {payload for _, payload in other.heard}
+        assert brokers.gateway.received == []
+        assert b"forged" not in {payload for _, payload in client.received}
 
 
-def test_a_stranger_who_calls_himself_the_bridge_does_not_cut_it(house):
-    with Stranger(house) as other:
-        assert told(house, b"{}", other)
+def test_an_anonymous_client_with_the_id_of_the_bridge_does_not_disconnect_the_bridge(brokers):
+    with AnonymousClient(brokers) as client:
+        assert all_receive(brokers, b"{}", client)
         for name in ("live", "local.live", "piekwacht.public", "local.piekwacht-public"):
-            with Stranger(house, identifier=name):
-                other.heard.clear()
-                assert told(house, name.encode(), other)
+            with AnonymousClient(brokers, identifier=name):
+                client.received.clear()
+                assert all_receive(brokers, name.encode(), client)
 
 
-def test_a_full_house_lets_nobody_else_in_and_the_nodes_do_not_notice(house):
-    strangers = []
+def test_connections_above_the_limit_are_refused_and_nodes_still_connect(brokers):
+    clients = []
     try:
-        for _ in range(60):  # each knocks once: Mosquitto before 2.0.13 gives a place free for each one it refuses
-            one = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
+        for _ in range(60):  # Mosquitto before 2.0.13 frees a connection for each one that it refuses
+            client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
             with suppress(OSError):
-                one.connect("127.0.0.1", house.port)
-            one.loop_start()
-            strangers.append(one)
-        assert wait_until(lambda: sum(one.is_connected() for one in strangers) >= 38, 30)
+                client.connect("127.0.0.1", brokers.port)
+            client.loop_start()
+            clients.append(client)
+        assert wait_until(lambda: sum(client.is_connected() for client in clients) >= 38, 30)
         time.sleep(0.5)
-        assert sum(one.is_connected() for one in strangers) < 55  # 40, and about half of those who came too late
-        with house.named("ijm-001"):
+        assert sum(client.is_connected() for client in clients) < 55  # 40, and about half of the later ones
+        with brokers.create_client("ijm-001"):
             pass
     finally:
-        for one in strangers:
-            one.disconnect()
-            one.loop_stop()
+        for client in clients:
+            client.disconnect()
+            client.loop_stop()
 
 
-def test_after_the_nodes_broker_was_away_the_feed_comes_back(house):
-    with Stranger(house) as other:
-        assert told(house, b"before", other)
-        house.inner.stop()
-        house.inner.start()
-        assert told(house, b"after", other)
+def test_the_feed_continues_after_a_restart_of_the_nodes_broker(brokers):
+    with AnonymousClient(brokers) as client:
+        assert all_receive(brokers, b"before", client)
+        brokers.inner.stop()
+        brokers.inner.start()
+        assert all_receive(brokers, b"after", client)

@@ -1,4 +1,4 @@
-"""A release is what was signed, byte for byte, whoever builds it and whenever; what was changed is never installed."""
+"""A commit gives the same bytes at any time and on any machine; a changed release is never installed."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ def verify(folder, public):
     return main(["release", "verify", str(folder), "--key", str(public)])
 
 
-def test_what_was_signed_is_told_from_what_was_changed(release, key, capsys):
+def test_verification_accepts_signed_files_and_names_changed_ones(release, key, capsys):
     assert verify(release, key[1]) == 0
     assert "2 files are what piekwacht.release signed" in capsys.readouterr().out
     (release / "gateway.lock").write_text("another lock\n")
@@ -63,7 +63,7 @@ def test_a_forged_release_is_refused(release, key, tmp_path, capsys, forged):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")
-def test_who_has_only_openssl_can_check_it_too(release):
+def test_openssl_and_sha256sum_alone_verify_a_release(release):
     command = "openssl pkeyutl -verify -rawin -pubin -inkey release.pem -in SHA256SUMS -sigfile SHA256SUMS.sig"
     assert subprocess.run(command.split(), cwd=release, capture_output=True).returncode == 0
     assert subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=release).returncode == 0

@@ -1,4 +1,4 @@
-"""A user without a home, who may not write into the release, has a place for kernels: units and `sudo -u` are such."""
+"""A user without a home and without write access to the release, as of a unit, has a cache folder for kernels."""
 
 import os
 import subprocess
@@ -20,12 +20,12 @@ print(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without a home")
-@pytest.mark.parametrize("given", [None, "/usr/lib"], ids=["none named", "one that cannot be written"])
-def test_kernels_have_a_place_and_leave_nothing_behind(given):
+@pytest.mark.parametrize("cache_folder", [None, "/usr/lib"], ids=["none named", "one that cannot be written"])
+def test_compiled_kernels_have_a_cache_folder_that_is_deleted_at_the_end(cache_folder):
     environment = {name: value for name, value in os.environ.items() if name not in {"NUMBA_CACHE_DIR", "HOME"}}
     done = subprocess.run(
         [sys.executable, "-c", BECOMES_NOBODY],
-        env={**environment, "HOME": "/nonexistent", **({"NUMBA_CACHE_DIR": given} if given else {})},
+        env={**environment, "HOME": "/nonexistent", **({"NUMBA_CACHE_DIR": cache_folder} if cache_folder else {})},
         capture_output=True,
         text=True,
     )

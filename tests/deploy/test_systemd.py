@@ -1,4 +1,4 @@
-"""The units are held to what they need, and the scripts beside them are sound."""
+"""The units have only the rights they need, and the scripts beside them are valid."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_every_unit_is_hardened_to_an_exposure_of_two_at_most(judge, unit):
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
 def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path):
-    """Commands are not here, so `true` stands in their place; a directive that systemd does not know is a complaint."""
+    """The commands are not installed, so `true` replaces them; systemd reports unknown directives."""
     lines = [line for line in unit.read_text().splitlines() if not line.startswith("ExecStart=")]
     lines.insert(lines.index("[Service]") + 1, "ExecStart=/usr/bin/true")
     copy = tmp_path / unit.name
@@ -26,24 +26,24 @@ def test_every_unit_is_read_by_systemd_without_a_complaint(judge, unit, tmp_path
     judge("systemd-analyze", "verify", "--man=no", copy)
 
 
-def test_the_parts_are_the_commands_that_there_are():
+def test_the_units_start_exactly_these_commands():
     started = {line.split()[1] for unit in UNITS for line in unit.read_text().splitlines() if "/bin/piekwacht " in line}
     assert started == {"gateway", "api", "alerting", "evaluate", "migrate", "upkeep", "witness", "subscriptions",
                        "context"}  # fmt: skip
 
 
-def test_only_what_compiles_may_make_memory_executable():
+def test_only_services_that_compile_may_make_memory_executable():
     free = {unit.stem for unit in UNITS if "MemoryDenyWriteExecute=yes" not in unit.read_text()}
     assert free == {"piekwacht-gateway", "piekwacht-evaluate"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
-def test_every_script_is_one_that_sh_reads(judge, script):
+def test_sh_parses_every_script(judge, script):
     judge("sh", "-n", script)
     assert script.stat().st_mode & 0o111
 
 
-def test_installing_puts_everything_in_its_place_and_keeps_what_was_edited(tmp_path):
+def test_install_copies_every_file_and_does_not_overwrite_edited_settings(tmp_path):
     command, environment = [DEPLOY / "systemd/install"], {"DESTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     subprocess.run(command, env=environment, check=True, capture_output=True)
     settings = tmp_path / "etc/piekwacht/piekwacht.toml"

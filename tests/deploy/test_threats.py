@@ -52,6 +52,6 @@ def test_a_threat_names_tests_that_exist(row):
     assert mentioned == {name for _, name in named}, "a test without its file"
 
 
-def test_a_row_with_a_test_that_is_gone_would_fail():
+def test_a_row_with_an_unknown_test_would_fail():
     (file, name), *_ = split_tests("| x | y | `test_threats.py`: `test_that_nobody_wrote` |")
     assert name not in read_tests(find_file(file))

@@ -26,8 +26,8 @@ def wheel(tmp_path_factory):
         sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder,
     ]  # fmt: skip
     subprocess.run([*command, ROOT], check=True, capture_output=True, cwd=ROOT)
-    (made,) = folder.glob("*.whl")
-    return made
+    (wheel_path,) = folder.glob("*.whl")
+    return wheel_path
 
 
 # A unit is enabled if there is a file of its name in `enabled`, and installed if there is one in `units`.
@@ -70,17 +70,17 @@ def run(home, script, *arguments):
     return subprocess.run(command, env=environment, capture_output=True, text=True)
 
 
-def renamed(wheel, folder, version):
+def change_version(wheel, folder, version):
     """The same wheel as another version, with its metadata changed accordingly."""
     target = folder / wheel.name.replace("0.1.0", version)
-    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as made:
+    with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(target, "w") as changed:
         for item in source.infolist():
             body = source.read(item)
             if item.filename.endswith("METADATA"):
                 body = body.replace(b"\nVersion: 0.1.0", f"\nVersion: {version}".encode())
             if not item.filename.endswith("RECORD"):
-                made.writestr(item.filename.replace("0.1.0.dist-info", f"{version}.dist-info"), body)
-        made.writestr(f"piekwacht-{version}.dist-info/RECORD", "")
+                changed.writestr(item.filename.replace("0.1.0.dist-info", f"{version}.dist-info"), body)
+        changed.writestr(f"piekwacht-{version}.dist-info/RECORD", "")
     return target
 
 
@@ -94,7 +94,7 @@ def write_short_lock(folder):
     return short
 
 
-def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(home):
+def test_an_upgrade_with_the_former_unit_name_is_refused_and_names_the_new_unit(home):
     (home / "enabled/piekwacht-beside").touch()
     refused = run(home, "upgrade", home / "any.whl", home / "any.lock")
     assert refused.returncode == 2
@@ -103,7 +103,7 @@ def test_an_installation_with_the_old_unit_name_is_told_to_install_the_new_one(h
 
 
 @pytest.mark.timeout(600)
-def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_database):
+def test_install_upgrade_and_rollback_never_leave_a_broken_version(home, wheel, empty_database):
     lock = DEPLOY / "gateway.lock"
     first = run(home, "upgrade", wheel, lock)
     assert first.returncode == 0, first.stderr
@@ -121,11 +121,11 @@ def test_install_upgrade_rollback_and_what_must_not_happen(home, wheel, empty_da
 
     for file in ("units/piekwacht-beside.service", "units/piekwacht-evaluate.service", "enabled/piekwacht-beside"):
         (home / file).touch()
-    second = run(home, "upgrade", renamed(wheel, home, "0.3.0"), write_short_lock(home))
+    second = run(home, "upgrade", change_version(wheel, home, "0.3.0"), write_short_lock(home))
     assert second.returncode == 0, second.stderr
     assert (home / "current").readlink() == Path("releases/0.3.0")
-    asked = (home / "asked").read_text().split()[2:]
-    assert asked == ["stop", "disable", "enable", "start"], "no migration, so no backup is asked for"
+    actions = (home / "asked").read_text().split()[2:]
+    assert actions == ["stop", "disable", "enable", "start"], "no migration, so no backup is asked for"
     assert {file.name for file in (home / "enabled").iterdir()} == {"piekwacht-evaluate"}
     assert not (home / "units/piekwacht-beside.service").exists()
 

@@ -1,4 +1,4 @@
-"""Fixtures: a node, and fake gateways that know it."""
+"""Fixtures: a node, and fake gateways with its key."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ def node(tmp_path: Path) -> Iterator[NodeProcess]:
 
 @pytest.fixture
 def start_gateway(node: NodeProcess) -> Iterator[Callable[[int], FakeGateway]]:
-    """start_gateway(port) -> a FakeGateway that knows the node."""
+    """start_gateway(port) -> a FakeGateway with the key of the node."""
     gateways: list[FakeGateway] = []
 
     def start_gateway(port: int) -> FakeGateway:

@@ -1,4 +1,4 @@
-"""Readings become batches: none is lost, and a clock that was set is never inside one."""
+"""Readings become batches: none is lost, and no batch contains a clock step."""
 
 import itertools
 import math
@@ -25,16 +25,16 @@ def batch_of(readings, *, hist: bool = False) -> ReadingBatch:
     return make_batch_factory(readings, signer=SIGNER, hist=hist)("a" * 12, 1).batch
 
 
-def sent(readings) -> ReadingBatch:
+def build_batch(readings) -> ReadingBatch:
     return ReadingBatch.decode(
         SIGNER.verifier.open(make_batch_factory(readings, signer=SIGNER, hist=False)("a" * 12, 1).payload)
     )
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.none() | finite, st.integers(0, 1023)), min_size=1, max_size=20))
-def test_what_was_read_is_what_is_sent_to_the_last_bit(rows):
+def test_readings_are_sent_unchanged_to_the_last_bit(rows):
     readings = [reading(at, at, value, pm10=flag) for at, value, flag in rows]
-    batch = sent(readings)
+    batch = build_batch(readings)
     assert [batch.t0 + dt for dt in batch.dt] == [at for at, _, _ in rows]
     for got, (_, value, _) in zip(batch.values["pm10"], rows, strict=True):
         assert (got is None) == (value is None)
@@ -45,10 +45,10 @@ def test_what_was_read_is_what_is_sent_to_the_last_bit(rows):
 def test_a_whole_number_is_written_without_its_point_and_minus_zero_keeps_its_sign():
     payload = make_batch_factory([reading(0, 0, 30512.0)], signer=SIGNER, hist=False)("a" * 12, 1).payload
     assert b'"pm10":[30512]' in payload
-    assert math.copysign(1, sent([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
+    assert math.copysign(1, build_batch([reading(0, 0, -0.0)]).values["pm10"][0]) == -1
 
 
-def test_a_property_that_comes_and_goes_is_none_where_it_is_not():
+def test_a_property_is_none_at_readings_that_lack_it():
     first = Reading(observed_at=0, mono=0, clock=ClockState.SYNCED, values={"pm10": 1.5})
     second = Reading(observed_at=1, mono=1, clock=ClockState.SYNCED, values={"co2": 431.0}, flags={"co2": 4})
     batch = batch_of([first, second])
@@ -59,7 +59,7 @@ def test_a_property_that_comes_and_goes_is_none_where_it_is_not():
 def test_a_place_is_sent_only_where_every_reading_has_one():
     here = (52.478, 4.604, 3.0)
     placed = Reading(observed_at=0, mono=0, clock=ClockState.SYNCED, values={"pm10": 1.5}, position=here)
-    assert sent([placed]).pos == [here]
+    assert build_batch([placed]).pos == [here]
     assert batch_of([placed, reading(1, 1)]).pos is None
 
 
@@ -81,17 +81,17 @@ STEPS = st.sampled_from([0, 0, 0, 200, -200, 3_600_000, -3_600_000, 5 * 365 * 86
 
 
 @given(st.lists(STEPS, min_size=1, max_size=30), st.integers(1, 30))
-def test_a_clock_step_begins_a_new_batch_that_says_so_and_loses_nothing(steps, cut):
+def test_a_clock_step_begins_a_new_batch_and_loses_no_reading(steps, cut):
     collector = Collector(BatchSettings(), now=0.0)
-    offset, mono, made, runs = 0, 0, [], []
+    offset, mono, readings, runs = 0, 0, [], []
     for i, step in enumerate(steps):
         offset, mono = offset + step, mono + 1000
-        made.append(reading(mono + offset, mono))
-        collector.add("it", made[-1])
+        readings.append(reading(mono + offset, mono))
+        collector.add("it", readings[-1])
         if i % cut == 0:
             runs += collector.take_runs(0.0)
     runs += collector.take_runs(0.0)
-    assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in made]
+    assert [r.observed_at for run in runs for r in run] == [r.observed_at for r in readings]
     for run in runs:
         offsets = [r.observed_at - r.mono for r in run]
         assert all(abs(b - a) <= clock.STEP_MS for a, b in itertools.pairwise(offsets))
@@ -99,14 +99,14 @@ def test_a_clock_step_begins_a_new_batch_that_says_so_and_loses_nothing(steps, c
     assert sum(batch_of(run).clock is ClockState.STEPPED for run in runs) == stepped
 
 
-def test_the_node_knows_its_boot_and_whether_its_clock_is_set():
+def test_the_clock_has_a_boot_id_and_a_synchronisation_state():
     moment = clock.now()
     assert moment.clock in {ClockState.SYNCED, ClockState.UNSYNCED}
     assert clock.now().mono >= moment.mono
     assert clock.boot_id() == clock.boot_id() != ""
 
 
-def told(batches) -> list[tuple]:
+def list_values(batches) -> list[tuple]:
     """Every value with its stamp, flag, clock and boot."""
     return [
         (name, batch.t0 + dt, value, batch.flags.get(name, [0] * len(batch.dt))[i], batch.clock, batch.boot)
@@ -128,20 +128,20 @@ def told(batches) -> list[tuple]:
         max_size=12,
     )
 )
-def test_joined_batches_tell_the_same_and_no_clock_step_is_inside_one(steps):
+def test_merged_batches_hold_the_same_values_and_no_clock_step(steps):
     batches, at, offset = [], 0, 10**9
     for name, gap, step, trust, flag in steps:
         at, offset = at + gap, offset + step
-        one = Reading(observed_at=offset + at, mono=at, clock=trust, values={name: float(at)}, flags={name: flag})
-        batches.append(batch_of([one]))
+        reading = Reading(observed_at=offset + at, mono=at, clock=trust, values={name: float(at)}, flags={name: flag})
+        batches.append(batch_of([reading]))
     whole = merge_batches(batches)
-    assert sorted(told(whole)) == sorted(told(batches))
+    assert sorted(list_values(whole)) == sorted(list_values(batches))
     assert len(whole) <= len(batches)
     for batch in whole:
         assert batch.dt == sorted(batch.dt)
 
 
-def test_what_waited_without_a_broker_is_few_batches_of_history():
+def test_readings_that_waited_for_a_broker_become_few_batches_of_history():
     minutes = [batch_of([reading(60_000 * i + s, 60_000 * i + s, float(i)) for s in (0, 10_000)]) for i in range(30)]
     (sign,) = make_merge_factories([batch.encode() for batch in minutes], signer=SIGNER)
     numbered = sign("b" * 12, 77)

@@ -1,4 +1,4 @@
-"""The commands a field engineer types: plain words, an exit code, and never a traceback."""
+"""Commands for field engineers: plain sentences, an exit code, and never a traceback."""
 
 import datetime as dt
 import json
@@ -27,7 +27,7 @@ def agent(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT)
 
 
-def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, broker, capsys):
+def test_check_lists_every_part_and_ends_with_0_if_nothing_is_bad(node, broker, capsys):
     node.write_config(broker.port, SIMULATED)
     (node.folder / "node.key").chmod(0o600)
     assert main(["check", "--config", str(node.config)]) == 0
@@ -47,7 +47,7 @@ def test_check_tells_of_every_part_and_ends_with_0_when_nothing_is_bad(node, bro
         (lambda node: node.write_config(1, 'driver = "opcn3"\nbus = 9'), "spidev"),
     ],
 )
-def test_check_names_what_is_wrong_and_the_remedy(node, broker, capsys, broken, sentence):
+def test_check_names_the_fault_and_the_remedy(node, broker, capsys, broken, sentence):
     node.write_config(broker.port, SIMULATED)
     broken(node)
     code = main(["check", "--config", str(node.config)])
@@ -73,7 +73,7 @@ def certificate(begins: int, ends: int) -> bytes:
         (5, 300, NodeFindingLevel.BAD, "clock"),
     ],
 )
-def test_a_certificate_is_looked_at_before_it_expires(tmp_path, begins, ends, verdict, word):
+def test_check_warns_before_a_certificate_expires(tmp_path, begins, ends, verdict, word):
     path = tmp_path / "node.pem"
     path.write_bytes(certificate(begins, ends))
     finding = check._check_certificate(path, dt.datetime.now(dt.UTC))
@@ -81,7 +81,7 @@ def test_a_certificate_is_looked_at_before_it_expires(tmp_path, begins, ends, ve
     assert word in finding.sentence
 
 
-def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
+def test_sensors_lists_connected_sensors_with_their_configuration(tmp_path):
     (tmp_path / "i2c-1").touch()
     (tmp_path / "ttyUSB0").touch()
     (tmp_path / "spidev0.0").touch()
@@ -96,7 +96,7 @@ def test_sensors_lists_what_answers_and_how_to_write_it_down(tmp_path):
     ]
 
 
-def test_tail_shows_what_a_running_agent_reads(node):
+def test_tail_prints_the_readings_of_a_running_agent(node):
     node.write_config(1, SIMULATED, batch="drain_seconds = 0")
     process = node.start()
     wait_until(lambda: node.generated.exists() and node.generated.stat().st_size)

@@ -37,7 +37,7 @@ from tests.edge_agent import fakes
 PID = pid.PidSettings(zero_mv=50.0, sensitivity_mv_per_ppm=25.0)
 
 
-def flagged(measured) -> set[str]:
+def list_extrapolated(measured) -> set[str]:
     return {name for name, flags in measured.flags.items() if flags & Flag.SIZE_EXTRAPOLATED}
 
 
@@ -53,7 +53,7 @@ def test_an_sps30_frame_reads_as_the_maker_reads_it():
     measured = sps30.decode(content)
     assert measured.values == {"pm1": 5.5, "pm2_5": 12.1, "pm4": 13.0, "pm10": 14.25}
     assert list(measured.values.values()) == pytest.approx(theirs[:4])
-    assert flagged(measured) == {"pm4", "pm10"}
+    assert list_extrapolated(measured) == {"pm4", "pm10"}
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
@@ -90,7 +90,7 @@ def test_a_sen66_frame_reads_as_the_maker_reads_it():
     assert values["voc_raw"] == 30_512.0
 
 
-def test_an_sgp41_is_asked_and_read_as_the_maker_does_it():
+def test_commands_and_answers_of_an_sgp41_follow_the_datasheet():
     oracle = pytest.importorskip("sensirion_i2c_sgp4x.sgp41.commands", reason="the maker's package is not installed")
     rh, celsius = sgp4x.to_ticks(65.43, -21.05)
     command = oracle.Sgp41I2cCmdMeasureRawSignals(rh, celsius)
@@ -115,17 +115,17 @@ NO_PM, NO_CLIMATE = struct.pack(">4H", *[0xFFFF] * 4), struct.pack(">2h", 0x7FFF
         (sen66.decode, [NO_PM + 2 * NO_CLIMATE + b"\xff" * 2, NO_CLIMATE + b"\xff" * 6]),
     ],
 )
-def test_a_sensor_that_browned_out_is_noticed(decode, contents):
+def test_a_brown_out_of_a_sensor_is_detected(decode, contents):
     with pytest.raises(SensorError) as raised:
         decode(*contents)
     assert raised.value.reason is Fault.NOT_MEASURING
 
 
-def test_a_pms_frame_gives_the_words_for_outdoor_air():
+def test_a_pms_frame_gives_the_atmospheric_concentrations():
     (frame,) = pms.create_scanner().feed(fakes.pms_frame(5, 12, 20))
     measured = pms.decode(frame)
     assert measured.values == {"pm1": 5.0, "pm2_5": 12.0, "pm10": 20.0}
-    assert flagged(measured) == {"pm10"}
+    assert list_extrapolated(measured) == {"pm10"}
 
 
 def test_the_sds011_example_of_the_maker_reads_as_printed_there():
@@ -133,7 +133,7 @@ def test_the_sds011_example_of_the_maker_reads_as_printed_there():
     assert sds011.decode(frame).values == {"pm2_5": 123.6, "pm10": 261.8}
 
 
-def test_an_order_to_an_sds011_is_the_makers():
+def test_a_command_to_an_sds011_is_that_of_its_datasheet():
     wake = bytes.fromhex("aa b4 06 01 01 00 00 00 00 00 00 00 00 00 00 ff ff 06 ab")
     assert sds011.build_command(6, 1, 1) == wake
 
@@ -197,7 +197,7 @@ def test_a_number_that_is_no_wind_is_in_no_mean_and_is_not_turned_to_the_north()
     assert mean_of_gill(wind.WindVector(720.0, 4.0)) == {"wind_speed": 4.0, "wind_direction": 720.0}
 
 
-def test_a_gga_sentence_reads_as_everywhere():
+def test_a_gga_sentence_gives_its_position():
     (sentence,) = gps.create_scanner().feed(b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n")
     assert gps.decode(sentence).position == (48.1173, 11.5166667, 545.4)
     south_west = sentence.replace(b",N,", b",S,").replace(b",E,", b",W,")
@@ -236,7 +236,7 @@ def test_a_davis_packet_reads_by_the_makers_table():
     assert davis.decode(frame, north=90.0).values["wind_direction"] == 90.0
 
 
-def test_what_a_davis_console_shows_as_dashes_is_none():
+def test_a_davis_value_without_a_measurement_is_none():
     values = davis.decode(fakes.davis_frame(mph=255, direction=0, fahrenheit=3276.7, humidity=255)).values
     assert set(values.values()) == {None}
     assert davis.decode(fakes.davis_frame(mph=0, direction=0)).values["wind_direction"] is None
@@ -253,7 +253,7 @@ SENML = b'[{"bn":"esp-01:","bver":10},{"n":"pm2_5","u":"ug/m3","v":12.3},{"n":"h
 POSTS = (AIRROHR, SENML)
 
 
-def test_what_other_peoples_boards_post_is_read():
+def test_posts_of_other_firmwares_are_decoded():
     post = posts.decode(AIRROHR)
     assert post.sender == "11223344"
     assert [(value.quantity, value.model.name, value.value) for value in post.values] == [
@@ -273,7 +273,7 @@ def test_what_other_peoples_boards_post_is_read():
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"[1]", b'{"sensordatavalues":[{}]}', b"[" * 5000, b'[{"bn":"a"},{"bn":"b"}]', b"\xff"]
 )
-def test_a_post_in_no_known_form_is_named_as_such(body):
+def test_a_post_in_an_unknown_form_is_an_error_of_one_line(body):
     with pytest.raises(posts.UnreadablePostError) as raised:
         posts.decode(body)
     assert "\n" not in str(raised.value)
@@ -287,7 +287,7 @@ def _opc_frame(body: bytes) -> bytes:
     return body + struct.pack("<H", checksums.crc16(body))
 
 
-def _damaged(noise: random.Random, body: bytes, letters: bytes = b'{}[]",:0e9-NaIx\xff') -> bytes:
+def _damage(noise: random.Random, body: bytes, letters: bytes = b'{}[]",:0e9-NaIx\xff') -> bytes:
     damaged = bytearray(body)
     for _ in range(noise.randrange(6)):
         damaged[noise.randrange(len(damaged))] = noise.choice(letters)
@@ -304,7 +304,7 @@ def attempt(decode, *contents):
 
 
 def attempt_reading(model, decode, *contents) -> None:
-    """What comes out of a decoder and is judged can be sent: numbers or None, and a place on earth."""
+    """Decode, judge and check that the result can be sent: numbers or None, and a place on earth."""
     raw = attempt(decode, *contents)
     if raw is None:
         return
@@ -337,7 +337,7 @@ def noise_to_a_bme680(noise: random.Random, rounds: int) -> None:
 
 
 def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
-    """Nothing but SensorError may come out, whatever goes in."""
+    """For any bytes a decoder raises nothing but SensorError."""
     for _ in range(rounds):
         attempt(sensirion.unpack_words, noise.randbytes(noise.randrange(80)), 2 * noise.randrange(20))
         attempt_reading("sps30", sps30.decode, noise.randbytes(40))
@@ -350,12 +350,12 @@ def noise_to_every_decoder(noise: random.Random, rounds: int) -> None:
         attempt_reading("pms", pms.decode, noise.randbytes(32))
         attempt_reading("sds011", sds011.decode, noise.randbytes(10))
         attempt_reading("gps", gps.decode, noise.randbytes(noise.randrange(90)))
-        attempt_reading("gps", gps.decode, _damaged(noise, GGA, b"0123456789.,-NSEWnaif"))
+        attempt_reading("gps", gps.decode, _damage(noise, GGA, b"0123456789.,-NSEWnaif"))
         attempt_reading("davis", davis.decode, noise.randbytes(99))
         attempt_reading(
             "modbus_wind", wind.decode_registers, noise.randrange(65_536), noise.randrange(65_536), MODBUS_WIND
         )
-        attempt_post(_damaged(noise, noise.choice(POSTS)))
+        attempt_post(_damage(noise, noise.choice(POSTS)))
         body = bytearray(fakes.FakeOpcn3().frame())
         body[noise.randrange(86)] ^= 1 << noise.randrange(8)
         with pytest.raises(SensorError):
@@ -375,26 +375,26 @@ FRAMERS = {
 
 @pytest.mark.parametrize("kind", FRAMERS)
 @given(data=st.data())
-def test_good_frames_are_found_however_the_stream_is_cut(kind, data):
+def test_good_frames_are_decoded_however_the_stream_is_cut(kind, data):
     make, good, decode = FRAMERS[kind]
     stream = good * 3
-    frames, found = make(), []
+    frames, decoded = make(), []
     while stream:
         cut = data.draw(st.integers(1, len(stream)))
-        found += [decode(frame) for frame in frames.feed(stream[:cut])]
+        decoded += [decode(frame) for frame in frames.feed(stream[:cut])]
         stream = stream[cut:]
     assert frames.bad_count == 0
-    assert len(found) == 3 or (kind == "modbus" and found)
-    assert len(set(map(repr, found))) == 1
+    assert len(decoded) == 3 or (kind == "modbus" and decoded)
+    assert len(set(map(repr, decoded))) == 1
 
 
 @pytest.mark.parametrize("kind", [k for k in FRAMERS if k != "modbus"])
 @given(junk=st.binary(max_size=200))
-def test_after_any_junk_the_second_good_frame_is_found_at_the_latest(kind, junk):
+def test_after_any_junk_the_second_good_frame_is_decoded_at_the_latest(kind, junk):
     make, good, decode = FRAMERS[kind]
     frames = make()
-    found = [*frames.feed(junk), *frames.feed(good), *frames.feed(good), *frames.feed(good)]
-    assert repr(decode(good if kind != "gps" else good[1:-5])) in {repr(decode(frame)) for frame in found}
+    received = [*frames.feed(junk), *frames.feed(good), *frames.feed(good), *frames.feed(good)]
+    assert repr(decode(good if kind != "gps" else good[1:-5])) in {repr(decode(frame)) for frame in received}
 
 
 def noise_to_every_framer(noise: random.Random, rounds: int) -> dict[str, int]:
@@ -413,7 +413,7 @@ def noise_to_every_framer(noise: random.Random, rounds: int) -> dict[str, int]:
     return accepted
 
 
-def test_noise_makes_no_decoder_and_no_framer_raise():
+def test_noise_raises_no_exception_in_decoders_and_framers():
     noise = random.Random(1)
     noise_to_every_decoder(noise, 300)
     noise_to_every_framer(noise, 3000)
@@ -421,7 +421,7 @@ def test_noise_makes_no_decoder_and_no_framer_raise():
 
 
 @pytest.mark.slow
-def test_much_noise_makes_none_raise_and_is_not_taken_for_readings():
+def test_much_noise_raises_no_exception_and_gives_no_readings():
     noise = random.Random(2)
     noise_to_every_decoder(noise, 20_000)
     accepted = noise_to_every_framer(noise, 100_000)

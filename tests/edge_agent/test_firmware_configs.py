@@ -1,6 +1,6 @@
 """Everything in firmware_configs/ is valid by the agent's own types and renders to what is written in golden/.
 
-After a wanted change: PIEKWACHT_WRITE_GOLDEN=1 pytest tests/edge_agent/test_firmware_configs.py, and look at the diff.
+After an intended change: PIEKWACHT_WRITE_GOLDEN=1 pytest tests/edge_agent/test_firmware_configs.py, and read the diff.
 """
 
 import json
@@ -35,12 +35,12 @@ def test_every_node_renders_to_its_golden_files(site, node):
         golden(FOLDER / "golden" / node / name, text)
 
 
-def test_no_golden_file_is_left_over():
+def test_every_golden_file_belongs_to_a_node():
     assert {path.name for path in (FOLDER / "golden").iterdir()} == {node for _, node in NODES}
 
 
 @pytest.mark.parametrize(("site", "node"), NODES)
-def test_what_is_rendered_is_read_by_the_agent(site, node, tmp_path):
+def test_the_agent_reads_every_rendered_configuration(site, node, tmp_path):
     files = provisioning.render_node(FOLDER, site, node)
     (tmp_path / "agent.toml").write_text(files["agent.toml"])
     settings = load_toml(tmp_path / "agent.toml", Settings)
@@ -58,7 +58,7 @@ def test_every_pilot_kit_and_board_is_used_somewhere():
     assert {site for site, _ in NODES} == {"ijmond", "chemelot", "dordrecht", "nijmegen"}
 
 
-def test_the_commented_example_is_valid_and_so_is_what_it_comments_out(tmp_path):
+def test_the_example_is_valid_with_and_without_its_comments(tmp_path):
     example = FOLDER / "examples/agent.toml"
     read_configuration(example)
     text = re.sub(r"^# (\[|\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE)
@@ -73,7 +73,7 @@ def test_the_schema_for_editors_is_the_agents_own():
     assert {"Sps30Settings", "ReplaySettings", "SpoolSettings"} <= set(schema["$defs"])
 
 
-def test_no_secret_lies_here():
+def test_the_folder_contains_no_secret():
     for path in FOLDER.rglob("*"):
         if path.is_file():
             assert not re.search(
@@ -133,7 +133,7 @@ for _tag in ("!secret", "!lambda"):
     _Esphome.add_constructor(_tag, lambda loader, node: loader.construct_scalar(node))
 
 
-def test_what_a_board_is_told_to_send_is_what_the_agent_listens_for():
+def test_the_agent_accepts_the_posts_of_the_board_configurations():
     overlay = (FOLDER / "esp32/agent.toml").read_text()
     provisioning.check_overlay(overlay, "esp32/agent.toml")
     (listening,) = tomllib.loads(overlay)["sensor"]

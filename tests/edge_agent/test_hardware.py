@@ -1,4 +1,4 @@
-"""The identity of the hardware stays the same on one board, and a copied card does not carry it along."""
+"""The hardware identity is constant on a machine, and a copied card does not copy it."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def computer(root: Path, *, mac="aa:bb:cc:00:00:01\n", machine_id="m1\n", assign
     return read_hardware_id(root)
 
 
-def test_it_is_the_same_after_every_boot(tmp_path):
+def test_the_hardware_identity_is_the_same_after_every_boot(tmp_path):
     assert raspberry(tmp_path / "a") == raspberry(tmp_path / "a") == raspberry(tmp_path / "b") is not None
 
 
@@ -43,7 +43,7 @@ def test_the_serial_number_of_cpuinfo_serves_too_and_zeros_are_none(tmp_path):
     assert read_hardware_id(tmp_path / "b") is None
 
 
-def test_a_machine_id_that_was_copied_along_is_told_apart_by_the_address(tmp_path):
+def test_copies_of_one_machine_id_are_distinguished_by_their_addresses(tmp_path):
     assert computer(tmp_path / "a") != computer(tmp_path / "b", mac="aa:bb:cc:00:00:02\n")
 
 

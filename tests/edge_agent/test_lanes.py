@@ -1,4 +1,4 @@
-"""The lanes: live first, the backlog in its measure, few under way; what is not answered is sent again, ever later."""
+"""The lanes: live batches first, the backlog at its rate, few unacknowledged, retries at growing intervals."""
 
 import itertools
 
@@ -22,7 +22,7 @@ SETTINGS = BatchSettings(resend_seconds=30.0, backlog_per_second=10.0)
 
 
 class Link:
-    """A spool of numbers, a broker and a gateway in a few lines: what the publisher would do."""
+    """A spool of numbers, a broker and a gateway in a few lines, as the publisher uses them."""
 
     def __init__(self, waiting: int, *, settings: BatchSettings = SETTINGS, start: float = 0.0) -> None:
         self.now, self.spool = 0.0, list(range(1, waiting + 1))
@@ -38,10 +38,10 @@ class Link:
         decision = self.lanes.decide(self.now)
         match decision:
             case SendNext(lane=lane, after=after, until=until):
-                found = [s for s in self.spool if s > after and (until is None or s <= until)]
-                if found:
-                    self.lanes.record_sent(found[0], lane, self.now)
-                    self.sent.append((self.now, found[0], lane))
+                unsent = [s for s in self.spool if s > after and (until is None or s <= until)]
+                if unsent:
+                    self.lanes.record_sent(unsent[0], lane, self.now)
+                    self.sent.append((self.now, unsent[0], lane))
                 else:
                     self.lanes.mark_exhausted(lane)
             case Resend(seq=seq):
@@ -62,7 +62,7 @@ class Link:
             self.now = min(end, decision.until) if isinstance(decision, Idle) else end
 
 
-def test_what_is_new_goes_before_what_waited():
+def test_a_new_batch_is_sent_before_the_backlog():
     link = Link(100)
     link.settle()
     new = link.store()
@@ -71,7 +71,7 @@ def test_what_is_new_goes_before_what_waited():
     assert link.sent[-1][1:] == (new, Lane.LIVE)
 
 
-def test_the_backlog_goes_oldest_first_and_not_faster_than_it_may():
+def test_the_backlog_is_sent_oldest_first_within_its_rate():
     link = Link(1000)
     link.run_until(10.0)
     assert [seq for _, seq, _ in link.sent] == list(range(1, len(link.sent) + 1))
@@ -86,7 +86,7 @@ def test_a_fleet_does_not_begin_its_backlog_at_once():
     assert link.sent
 
 
-def test_no_more_are_under_way_than_a_broken_link_may_cost():
+def test_the_number_of_unacknowledged_batches_is_bounded():
     link = Link(100)
     for _ in range(20):
         link.store()
@@ -94,7 +94,7 @@ def test_no_more_are_under_way_than_a_broken_link_may_cost():
     assert len(link.sent) == IN_FLIGHT
 
 
-def test_what_the_gateway_does_not_confirm_is_sent_again_ever_later():
+def test_unconfirmed_batches_are_sent_again_at_growing_intervals():
     link = Link(1)
     link.run_until(2000.0)
     times = [at for at, _, _ in link.sent]
@@ -103,7 +103,7 @@ def test_what_the_gateway_does_not_confirm_is_sent_again_ever_later():
     assert max(gaps) <= 600.0
 
 
-def test_what_the_gateway_confirms_is_not_sent_again():
+def test_confirmed_batches_are_not_sent_again():
     link = Link(5)
     link.run_until(1.0)
     link.lanes.record_stored([1, 2, 3, 5])
@@ -119,7 +119,7 @@ def test_a_batch_with_another_key_is_sent_again_at_once():
     assert [seq for at, seq, _ in link.sent if at >= 1.0] == [2]
 
 
-def test_a_broker_that_acknowledges_nothing_is_left():
+def test_a_broker_without_acknowledgements_is_disconnected():
     link = Link(1)
     link.settle(acknowledge=False)
     link.now = 29.9
@@ -139,7 +139,7 @@ def test_memory_is_bounded_while_the_gateway_is_silent():
     assert link.sent[-1][2] is Lane.LIVE
 
 
-def test_when_all_is_confirmed_there_is_nothing_left_to_do():
+def test_after_all_confirmations_nothing_is_sent():
     link = Link(3)
     link.store()
     link.run_until(1.0)
@@ -149,7 +149,7 @@ def test_when_all_is_confirmed_there_is_nothing_left_to_do():
 
 
 @given(st.lists(st.sampled_from(["store", "second", "confirm", "lost"]), max_size=60), st.integers(0, 30))
-def test_whatever_happens_every_batch_is_sent_and_none_before_its_turn(story, waiting):
+def test_in_any_sequence_of_events_every_batch_is_sent_and_live_batches_in_order(story, waiting):
     link = Link(waiting)
     for event in story:
         if event == "store":

@@ -1,4 +1,4 @@
-"""Posts of foreign boards: each value is judged by itself, and each instrument keeps its own name."""
+"""Posts of foreign devices: each value is judged by itself, and each instrument keeps its own name."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from edge_agent.sensors.instruments import AmbientInstruments, judge_post
 from edge_agent.wire import INVALID_FLAGS, Flag
 from gateway.model.properties import PROPERTIES
 from gateway.system.child_process import find_free_port
-from tests.edge_agent.test_sensors import posted, sensors
+from tests.edge_agent.test_sensors import post_body, sensors
 from tests.waiting import wait_until
 
 ALL = posts.QUANTITIES
@@ -31,8 +31,8 @@ def airrohr(**values) -> bytes:
 
 
 @contextlib.contextmanager
-def listening(**settings):
-    """A board's sensor that listens, its port, and the readings it gave."""
+def run_board(**settings):
+    """Run a sensor that receives posts; yield it, its port, and the list of its readings."""
     settings = {"sender": "11", "properties": ALL, **settings}
     board = Esp32Sensor(Esp32Settings(port=find_free_port(), **settings))
     stop, readings = threading.Event(), []
@@ -83,9 +83,9 @@ GOOD = '{"n":"pm2_5","v":12.3},{"n":"pm10","u":"ug/m3","v":20.1}'
         ('{"n":"moonlight/humidity","v":60}', posts.Refusal.UNKNOWN_INSTRUMENT),
     ],
 )
-def test_one_bad_value_of_a_post_costs_itself(bad, refusal):
-    with listening() as (board, port, readings):
-        status, sentence = posted(port, f'[{{"bn":"11"}},{GOOD},{bad}]'.encode())
+def test_a_bad_value_of_a_post_costs_no_other_value(bad, refusal):
+    with run_board() as (board, port, readings):
+        status, sentence = post_body(port, f'[{{"bn":"11"}},{GOOD},{bad}]'.encode())
         wait_until(lambda: readings)
     assert status == 200
     assert sentence.startswith("ok; refused: ")
@@ -102,9 +102,9 @@ def test_one_bad_value_of_a_post_costs_itself(bad, refusal):
 
 
 def test_a_refused_value_is_in_the_health_message_and_in_the_log(caplog):
-    with listening() as (board, port, _), caplog.at_level(logging.WARNING):
+    with run_board() as (board, port, _), caplog.at_level(logging.WARNING):
         for _ in range(12):
-            posted(port, airrohr(SDS_P1="20.1", BME280_humidity="nan"))
+            post_body(port, airrohr(SDS_P1="20.1", BME280_humidity="nan"))
         assert Sampler([board]).refused_counts == {"esp32 11": {"humidity: not a number": 12}}
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2, "the first and the tenth"
@@ -112,8 +112,8 @@ def test_a_refused_value_is_in_the_health_message_and_in_the_log(caplog):
 
 
 def test_a_post_without_any_usable_value_is_a_fault_and_no_silence():
-    with listening() as (board, port, readings):
-        assert posted(port, airrohr(SDS_P1="nan"))[0] == 422
+    with run_board() as (board, port, readings):
+        assert post_body(port, airrohr(SDS_P1="nan"))[0] == 422
         assert board.state == "no value of its post can be used: SDS_P1 (not a number)"
         wait_until(lambda: readings)
     assert readings[0].values == {"pm10": None}
@@ -158,8 +158,8 @@ def test_two_instruments_of_one_quantity_are_two_sensors(body, values):
 def test_the_operator_can_name_the_ambient_instrument():
     body = airrohr(humidity="90.8", BME280_humidity="56.89")
     assert values_of(body, humidity="dht22") == {"humidity": 90.8, "humidity_bme280": 56.89}
-    with listening(instruments={"humidity": "DHT22"}) as (_, port, readings):
-        posted(port, body)
+    with run_board(instruments={"humidity": "DHT22"}) as (_, port, readings):
+        post_body(port, body)
         wait_until(lambda: readings)
     assert readings[0].values == {"humidity": 90.8, "humidity_bme280": 56.89}
 
@@ -180,7 +180,7 @@ def test_an_instrument_that_cannot_be_the_ambient_one_is_refused(instruments, se
     assert sentence in str(raised.value)
 
 
-def test_a_worse_instrument_never_takes_the_place_of_a_better_one_that_was_there():
+def test_a_worse_instrument_never_replaces_a_better_one():
     instruments = AmbientInstruments({})
     bodies = [airrohr(humidity="90"), airrohr(humidity="90", BME280_humidity="57"), airrohr(humidity="90")]
     names = [sorted(instruments.place(posts.decode(body).values)) for body in bodies]
@@ -188,10 +188,10 @@ def test_a_worse_instrument_never_takes_the_place_of_a_better_one_that_was_there
 
 
 def test_humid_air_is_flagged_by_the_ambient_humidity_alone():
-    with listening(properties=("pm2_5", "pm10")) as (_, port, readings):
-        posted(port, airrohr(BME280_humidity="92.68", HECA_humidity="31.63", SDS_P1="20", PMS_P1="15"))
-        posted(port, airrohr(BME280_humidity="61", HECA_humidity="99", SDS_P1="20"))
-        posted(port, airrohr(BME280_humidity="163", SDS_P1="20"))
+    with run_board(properties=("pm2_5", "pm10")) as (_, port, readings):
+        post_body(port, airrohr(BME280_humidity="92.68", HECA_humidity="31.63", SDS_P1="20", PMS_P1="15"))
+        post_body(port, airrohr(BME280_humidity="61", HECA_humidity="99", SDS_P1="20"))
+        post_body(port, airrohr(BME280_humidity="163", SDS_P1="20"))
         wait_until(lambda: len(readings) == 3)
     assert [set(reading.values) for reading in readings] == [{"pm10", "pm10_sds011"}, {"pm10_sds011"}, {"pm10_sds011"}]
     assert all(flag & Flag.HUMIDITY for flag in readings[0].flags.values())
@@ -259,7 +259,7 @@ ENCODINGS = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-def test_the_characters_of_a_post_cost_no_value(encoding):
+def test_no_character_encoding_of_a_post_costs_a_value(encoding):
     text = '[{"bn":"a","bu":"\u00b5g/m3"},{"n":"pm2_5","v":8.5},{"n":"temperature","u":"\u00b0C","v":11.2}]'
     assert values_of(ENCODINGS[encoding](text)) == {"pm2_5": 8.5, "temperature": 11.2}
 
@@ -285,7 +285,7 @@ def test_the_characters_of_a_post_cost_no_value(encoding):
         (b'{"esp8266id":11,"sensordatavalues":[{"value_type":"SDS_P2","value":"8","value":"9"}]}', {"pm2_5": None}),
     ],
 )  # fmt: skip
-def test_what_is_wrong_in_a_post_costs_itself_alone(body, values):
+def test_a_wrong_part_of_a_post_costs_no_other_value(body, values):
     assert values_of(body) == values
 
 
@@ -310,7 +310,7 @@ def test_what_is_wrong_in_a_post_costs_itself_alone(body, values):
         (bytes(16_000), "not JSON"),
     ],
 )
-def test_a_post_of_another_form_is_refused_in_words(body, words):
+def test_a_post_of_another_form_is_refused_with_a_sentence(body, words):
     with pytest.raises(posts.UnreadablePostError) as raised:
         posts.decode(body)
     assert words in str(raised.value)
@@ -336,8 +336,8 @@ def test_no_json_of_anyone_raises_anything_but_one_sentence(content):
     assert "Error" not in sentence
 
 
-def test_a_packed_post_and_a_long_one_are_answered_in_words():
-    with listening() as (board, port, _):
+def test_a_packed_post_and_a_long_post_are_answered_with_a_sentence():
+    with run_board() as (board, port, _):
         for header, body, status, words in (
             ("Content-Encoding: gzip", b"\x1f\x8b" + bytes(60), b" 415 ", b"packed with gzip is not read"),
             ("X-Long: yes", b"[" + b"5," * 300_000 + b"5]", b" 413 ", b"at most 16384 are read"),
@@ -349,7 +349,7 @@ def test_a_packed_post_and_a_long_one_are_answered_in_words():
                 answer = b"".join(iter(lambda connection=connection: connection.recv(4096), b""))
             assert status in answer
             assert words in answer
-        assert posted(port, b'[{"bn":"11"},5,{"n":"pm2_5","v":8}]') == (
+        assert post_body(port, b'[{"bn":"11"},5,{"n":"pm2_5","v":8}]') == (
             200,
             "ok; refused: 1 items that name no value\n",
         )
@@ -370,13 +370,13 @@ def test_a_packed_post_and_a_long_one_are_answered_in_words():
     ],
 )
 def test_a_request_of_any_shape_is_answered_without_a_traceback(request_, capfd):
-    with listening() as (board, port, readings):
+    with run_board() as (board, port, readings):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             connection.sendall(request_)
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(4096), b""))
         assert b" 200 " not in answer
-        assert posted(port, airrohr(SDS_P1="20"))[0] == 200, "the next board is served"
+        assert post_body(port, airrohr(SDS_P1="20"))[0] == 200, "the next board is served"
         wait_until(lambda: readings)
     assert "Traceback" not in capfd.readouterr().err
     assert board.state == "ok"

@@ -69,8 +69,8 @@ def test_a_sensor_that_is_faster_than_the_spool_waits_and_loses_nothing(monkeypa
         thread.start()
     deadline = time.monotonic() + 60
     while len(readings) < 3000 and time.monotonic() < deadline:
-        taken = buffer.take(1.0, due_at=NEVER, many=100)
-        assert len(taken) <= 10
-        readings += taken
+        portion = buffer.take(1.0, due_at=NEVER, many=100)
+        assert len(portion) <= 10
+        readings += portion
     for name in "abc":
         assert [n for sensor, n in readings if sensor == name] == list(range(1000))

@@ -1,4 +1,4 @@
-"""A full disk costs lines of the log of readings, which says how many; it never stops the agent."""
+"""A full disk costs lines of the log of readings, which counts them; it never stops the agent."""
 
 import json
 import subprocess

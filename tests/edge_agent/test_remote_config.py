@@ -16,7 +16,7 @@ FAULTY = '[[sensor]]\ndriver = "sps30"\nbus = 97\ninterval_seconds = 0.1\n'
 BATCH = "[batch]\ninterval_seconds = 0.2\nforget_seconds = 0\ndrain_seconds = 1\n"
 
 
-def desired(version: int, toml: str, *, node: str = "ijm-001") -> DesiredConfig:
+def make_desired_config(version: int, toml: str, *, node: str = "ijm-001") -> DesiredConfig:
     return DesiredConfig(v=1, node=node, version=version, toml=toml)
 
 
@@ -29,7 +29,7 @@ def test_a_good_configuration_is_tried_accepted_and_in_force_after_a_restart(nod
     node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: has_received(gateway, "pm10"))
-    gateway.publish_desired_config(desired(7, BATCH + CO2), node.gateway)
+    gateway.publish_desired_config(make_desired_config(7, BATCH + CO2), node.gateway)
     wait_until(lambda: has_received(gateway, "co2"))
     wait_until(lambda: RemoteConfig(node.spool.with_suffix(".remote")).state.version == 7)
     errors = stop(process)
@@ -49,7 +49,7 @@ def test_a_configuration_with_which_no_sensor_works_is_taken_back(node, start_ga
     node.write_config(broker.port, PM10)
     process = node.start("--trial-seconds", "1.5")
     wait_until(lambda: has_received(gateway, "pm10"))
-    gateway.publish_desired_config(desired(8, BATCH + FAULTY), node.gateway)
+    gateway.publish_desired_config(make_desired_config(8, BATCH + FAULTY), node.gateway)
     wait_until(lambda: gateway.find_remote_state().get("refused") == 8, seconds=30)
     assert "/dev/i2c-97 is not there" in gateway.find_remote_state()["error"]
     before = len(gateway.batches)
@@ -74,7 +74,7 @@ def test_an_invalid_configuration_is_rejected_at_once_and_the_status_gives_the_r
     node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: has_received(gateway, "pm10"))
-    gateway.publish_desired_config(desired(9, toml), node.gateway)
+    gateway.publish_desired_config(make_desired_config(9, toml), node.gateway)
     wait_until(lambda: gateway.find_remote_state().get("refused") == 9)
     assert sentence in gateway.find_remote_state()["error"]
     assert "is on trial" not in stop(process)
@@ -85,9 +85,9 @@ def test_a_configuration_without_a_valid_signature_of_the_gateway_is_ignored(nod
     node.write_config(broker.port, PM10)
     process = node.start()
     wait_until(lambda: has_received(gateway, "pm10"))
-    gateway.publish_desired_config(desired(10, CO2), Signer.generate("gateway.ijmond"))
-    gateway.publish_desired_config(desired(11, CO2), node.key)
-    gateway.publish_desired_config(desired(12, CO2, node="ijm-002"), node.gateway)
+    gateway.publish_desired_config(make_desired_config(10, CO2), Signer.generate("gateway.ijmond"))
+    gateway.publish_desired_config(make_desired_config(11, CO2), node.key)
+    gateway.publish_desired_config(make_desired_config(12, CO2, node="ijm-002"), node.gateway)
     before = len(gateway.batches)
     wait_until(lambda: len(gateway.batches) > before + 5)
     errors = stop(process)
@@ -106,19 +106,19 @@ def remote_config(tmp_path):
 
 
 def test_an_older_or_known_version_changes_nothing(remote_config, base_file):
-    assert remote_config.start_trial(desired(5, CO2), base_file)
-    assert not remote_config.start_trial(desired(5, CO2), base_file)
+    assert remote_config.start_trial(make_desired_config(5, CO2), base_file)
+    assert not remote_config.start_trial(make_desired_config(5, CO2), base_file)
     remote_config.accept_trial()
-    assert not remote_config.start_trial(desired(4, CO2), base_file)
-    assert remote_config.start_trial(desired(6, CO2), base_file)
+    assert not remote_config.start_trial(make_desired_config(4, CO2), base_file)
+    assert remote_config.start_trial(make_desired_config(6, CO2), base_file)
     remote_config.refuse_trial("no good")
-    assert not remote_config.start_trial(desired(6, CO2), base_file)
+    assert not remote_config.start_trial(make_desired_config(6, CO2), base_file)
     assert remote_config.state.version == 5
     assert remote_config.load_effective(base_file).settings.sensor[0].properties == ("co2",)
 
 
 def test_a_configuration_that_crashes_the_agent_three_times_is_rejected(tmp_path, base_file):
-    RemoteConfig(tmp_path / "it.remote").start_trial(desired(5, CO2), base_file)
+    RemoteConfig(tmp_path / "it.remote").start_trial(make_desired_config(5, CO2), base_file)
     properties = [
         RemoteConfig(tmp_path / "it.remote").load_effective(base_file).settings.sensor[0].properties for _ in range(4)
     ]
@@ -138,8 +138,8 @@ def test_each_version_has_its_own_hash(base_file):
 
 
 def test_decoding_raises_nothing_but_malformed_error():
-    assert DesiredConfig.decode(desired(1, CO2).encode()) == desired(1, CO2)
-    for text in (b"", b"{}", b"\xff", b"[" * 100_000, desired(1, "").encode().replace(b":1,", b":0,")):
+    assert DesiredConfig.decode(make_desired_config(1, CO2).encode()) == make_desired_config(1, CO2)
+    for text in (b"", b"{}", b"\xff", b"[" * 100_000, make_desired_config(1, "").encode().replace(b":1,", b":0,")):
         with pytest.raises(MalformedError):
             DesiredConfig.decode(text)
 

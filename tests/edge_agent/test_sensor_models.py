@@ -83,7 +83,7 @@ def test_each_ambient_instrument_of_a_board_has_its_place_in_the_order():
     ("text", "name"),
     [("SDS 011", "sds011"), ("PMS7003", "pms"), ("BMP", "bmp180"), ("SHT31", "sht3x"), ("nobody", None)],
 )
-def test_a_model_is_known_under_the_names_that_people_use(text, name):
+def test_a_model_has_the_names_that_people_use(text, name):
     model = find_model(text)
     assert (model and model.name) == name
 
@@ -175,8 +175,8 @@ def test_no_driver_makes_a_measurement_of_a_sentinel(model, name, sentinel):
     judged = ReadingJudge(MODELS[model], {}).judge(DRIVERS[model](name, sentinel))
     reported = MODELS[model].reported_names[name]
     assert judged.values[reported] is None or judged.flags[reported] & INVALID_FLAGS
-    others = [other for other in judged.values if other != reported and model not in {"bme68x", "davis"}]
-    assert not any(judged.flags[other] & INVALID_FLAGS or judged.values[other] is None for other in others)
+    other_names = [other for other in judged.values if other != reported and model not in {"bme68x", "davis"}]
+    assert not any(judged.flags[other] & INVALID_FLAGS or judged.values[other] is None for other in other_names)
 
 
 @given(
@@ -210,7 +210,7 @@ def test_an_sds011_that_sees_nothing_but_fog_is_out_of_range_on_both(fine):
     assert all(flag & Flag.OUT_OF_RANGE for flag in judged.flags.values())
 
 
-def test_one_float_that_is_no_number_costs_itself():
+def test_a_float_that_is_not_finite_costs_no_other_value():
     content = struct.pack(">10f", 5.5, math.nan, math.inf, 14.25, *[30.0] * 6)
     judged = ReadingJudge(MODELS["sps30"], {}).judge(sps30.decode(content))
     assert judged.values == {"pm1": 5.5, "pm2_5": None, "pm4": None, "pm10": 14.25}
@@ -253,7 +253,7 @@ def test_only_the_gas_plate_of_a_bme680_has_to_settle(tmp_path):
 
 @pytest.mark.parametrize("name", ["pm2_5", "h2s", "voc_ohm", "of_tomorrow"])
 @pytest.mark.parametrize("value", [1.1e9, -2e9, 2e200, math.inf, math.nan])
-def test_what_lies_beyond_any_physical_bound_is_flagged_whatever_the_sensor(name, value):
+def test_a_value_beyond_its_physical_bound_is_flagged_for_every_sensor(name, value):
     class Strange:
         properties, hang_timeout, state = ("it",), 600.0, "ok"
 
@@ -274,7 +274,7 @@ def test_what_lies_beyond_any_physical_bound_is_flagged_whatever_the_sensor(name
 
 
 @given(st.floats())
-def test_a_value_is_stored_as_it_came_or_is_no_number(value):
+def test_a_finite_value_is_stored_unchanged_and_any_other_is_none(value):
     judged = PHYSICAL.judge(value)
     assert judged.value == value if math.isfinite(value) else judged.value is None
     assert bool(judged.flags) == (not abs(value) <= PHYSICAL_BOUND)

@@ -1,4 +1,4 @@
-"""Sensors on fake buses and real ptys: each on its schedule, honest about itself, and no burden to the others."""
+"""Sensors on fake buses and real ptys: each keeps its schedule, flags its own faults, and delays no other sensor."""
 
 import struct
 import threading
@@ -96,7 +96,7 @@ def test_every_i2c_sensor_starts_reads_and_stops():
     assert pid.read().values["voc_ppb"] == pytest.approx(2000, rel=0.01)
 
 
-def test_an_sgp41_is_conditioned_for_ten_readings_and_told_of_the_air():
+def test_an_sgp41_is_conditioned_for_ten_readings_and_gets_humidity_and_temperature():
     chip = fakes.sgp41()
     device = Sgp4x(fakes.make_bus({0x59: chip}), read_conditions=lambda: (80.0, 12.0))
     device.start()
@@ -106,7 +106,7 @@ def test_an_sgp41_is_conditioned_for_ten_readings_and_told_of_the_air():
     assert to_ticks(80.0, 12.0) == (52_428, 21_346)
 
 
-def test_an_opc_that_is_busy_is_asked_again_and_one_that_stays_busy_is_reported():
+def test_a_busy_opc_is_read_again_and_one_that_stays_busy_is_reported():
     device = Opcn3(fakes.FakeOpcn3(busy=5))
     device.start()
     assert device.read().values["pm10"] == 20.25
@@ -168,7 +168,7 @@ def test_two_sds011_on_one_line_are_a_fault_and_no_series_of_both(talk):
     assert values <= {8.0, 8.1} or values <= {90.0}, "of one of the two, whichever spoke first"
 
 
-def test_a_silent_line_is_a_sentence_and_no_wait_for_ever(talk):
+def test_a_silent_line_is_an_error_after_a_bounded_wait(talk):
     uart = Uart(talk([]).port)
     with pytest.raises(SensorError, match="check plug") as raised:
         uart.read_all(Pms(uart)._scanner, timeout=0.3)
@@ -193,7 +193,7 @@ def _xor(data: bytes) -> int:
     return result
 
 
-def test_a_modbus_anemometer_is_asked_register_by_register():
+def test_a_modbus_anemometer_is_read_register_by_register():
     class Anemometer:
         def __init__(self):
             self.asked = []
@@ -226,7 +226,7 @@ def test_a_modbus_anemometer_is_asked_register_by_register():
         (99, Fault.WRONG_SENSOR, "refuses the question with code 99"),
     ],
 )
-def test_what_a_modbus_unit_refuses_is_named_with_its_remedy(talk, code, reason, words):
+def test_a_refusal_of_a_modbus_unit_is_named_with_its_remedy(talk, code, reason, words):
     body = bytes([1, 0x83, code])
     talker = talk([b"", body + struct.pack("<H", fakes.crc16(body))] * 40)
     talker.start()
@@ -247,7 +247,7 @@ def test_what_a_modbus_unit_refuses_is_named_with_its_remedy(talk, code, reason,
         build_modbus_request(1, 3, 0, 1),  # the echo of the question
     ],
 )
-def test_an_answer_that_is_not_to_the_question_is_no_wind(talk, answer):
+def test_an_answer_to_another_request_is_no_wind(talk, answer):
     talker = talk([answer] * 40)
     talker.start()
     with pytest.raises(SensorError) as raised:
@@ -255,7 +255,7 @@ def test_an_answer_that_is_not_to_the_question_is_no_wind(talk, answer):
     assert raised.value.reason in {Fault.NO_ANSWER, Fault.BAD_CHECKSUM}
 
 
-def test_a_moving_node_says_where_each_reading_was_taken(talk, tmp_path):
+def test_a_moving_node_gives_each_reading_its_position(talk, tmp_path):
     place = b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"
     surroundings = SharedConditions()
     talker = talk([place, place])
@@ -284,7 +284,7 @@ def test_readings_come_on_their_grid(tmp_path):
         (["crc", "nack", "brown_out", "crc", "short", "nack"], 8),
     ],
 )
-def test_a_sick_sensor_is_flagged_and_comes_back(tmp_path, script, recovers_within):
+def test_a_failing_sensor_is_flagged_and_recovers(tmp_path, script, recovers_within):
     chip = fakes.sps30()
     sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     assert not take(sensor, 1)[0].flags["pm10"] & Flag.SENSOR_FAULT
@@ -298,7 +298,7 @@ def test_a_sick_sensor_is_flagged_and_comes_back(tmp_path, script, recovers_with
     assert sensor.state == "ok"
 
 
-def test_a_good_reading_after_a_bad_checksum_says_so(tmp_path):
+def test_a_good_reading_after_a_bad_checksum_is_flagged(tmp_path):
     chip = fakes.sps30()
     sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     take(sensor, 1)
@@ -307,7 +307,7 @@ def test_a_good_reading_after_a_bad_checksum_says_so(tmp_path):
     assert Flag.CHECKSUM_RETRY in flags or chip.script == fakes.deque()
 
 
-def test_an_unplugged_sensor_is_flagged_named_and_found_again(tmp_path):
+def test_an_unplugged_sensor_is_flagged_named_and_read_again_when_connected(tmp_path):
     chip = fakes.sps30()
     sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     chip.plugged = False
@@ -317,7 +317,7 @@ def test_an_unplugged_sensor_is_flagged_named_and_found_again(tmp_path):
     assert take(sensor, 2)[-1].values["pm2_5"] == 12.1
 
 
-def test_values_the_sensor_only_repeats_are_stale(tmp_path):
+def test_values_that_a_sensor_repeats_are_stale(tmp_path):
     chip = fakes.sps30()
     sensor = polled_sensor(Sps30(fakes.make_bus({0x69: chip})), QUICK, tmp_path)
     chip.fresh = False
@@ -326,7 +326,7 @@ def test_values_the_sensor_only_repeats_are_stale(tmp_path):
     assert reading.values["pm2_5"] == 12.1
 
 
-def test_an_sps30_where_a_sen5x_was_expected_is_told_apart():
+def test_an_sps30_at_the_address_of_a_sen5x_is_the_wrong_sensor():
     chip = fakes.sps30()
     chip.answers[0xD014] = bytes(32)
     device = Sen5x(fakes.make_bus({0x69: chip}))
@@ -355,7 +355,7 @@ def test_warming_up_is_flagged_and_ends(tmp_path):
     assert warm == sorted(warm, reverse=True)
 
 
-def test_the_agent_owns_the_cleaning_and_flags_it(tmp_path):
+def test_the_agent_starts_the_cleaning_and_flags_its_readings(tmp_path):
     chip = fakes.sps30()
     settings = Sps30Settings(interval_seconds=0.1, warm_up_seconds=0, cleaning_hours=1)
     device = Sps30(fakes.make_bus({0x69: chip}))
@@ -368,7 +368,7 @@ def test_the_agent_owns_the_cleaning_and_flags_it(tmp_path):
     assert all(reading.flags["pm10"] & Flag.CLEANING for reading in readings)
 
 
-def seen(now=0.0, **changes) -> Circumstances:
+def make_circumstances(now=0.0, **changes) -> Circumstances:
     defaults = {"started_at": -1e9, "cleaning_until": 0.0, "clock": ClockState.SYNCED}
     return Circumstances(now=now, **{**defaults, "retried": False, "broken": False, **changes})
 
@@ -377,10 +377,10 @@ def test_flags_follow_from_circumstance_and_never_touch_a_value():
     flagger = CircumstanceFlagger(settling={"pm10": 30}, stuck_after=60)
     good = RawReading(values={"pm10": 20.0, "temperature": 11.0})
     unsynced = dict.fromkeys(good.values, Flag.CLOCK_UNSYNCED)
-    assert flagger.compute_flags(good, seen()) == {}
-    assert flagger.compute_flags(good, seen(clock=ClockState.UNSYNCED)) == unsynced
-    assert flagger.compute_flags(good, seen(started_at=-29.0)) == {"pm10": Flag.WARM_UP}
-    assert flagger.compute_flags(RawReading(values={"pm10": None}), seen()) == {}
+    assert flagger.compute_flags(good, make_circumstances()) == {}
+    assert flagger.compute_flags(good, make_circumstances(clock=ClockState.UNSYNCED)) == unsynced
+    assert flagger.compute_flags(good, make_circumstances(started_at=-29.0)) == {"pm10": Flag.WARM_UP}
+    assert flagger.compute_flags(RawReading(values={"pm10": None}), make_circumstances()) == {}
 
 
 def test_humid_air_flags_every_optical_property_and_no_other():
@@ -393,13 +393,13 @@ def test_humid_air_flags_every_optical_property_and_no_other():
 def test_a_value_that_does_not_move_is_stuck_until_it_moves():
     judge = CircumstanceFlagger(settling={}, stuck_after=60)
     same = RawReading(values={"pm10": 20.0})
-    assert [judge.compute_flags(same, seen(now)) for now in (0, 30, 59)] == [{}, {}, {}]
-    assert judge.compute_flags(same, seen(60)) == {"pm10": Flag.STUCK}
-    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), seen(61)) == {}
-    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), seen(62)) == {}
+    assert [judge.compute_flags(same, make_circumstances(now)) for now in (0, 30, 59)] == [{}, {}, {}]
+    assert judge.compute_flags(same, make_circumstances(60)) == {"pm10": Flag.STUCK}
+    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), make_circumstances(61)) == {}
+    assert judge.compute_flags(RawReading(values={"pm10": 20.1}), make_circumstances(62)) == {}
 
 
-def test_the_ladder_climbs_and_a_brown_out_starts_at_once():
+def test_recovery_steps_escalate_and_a_brown_out_restarts_at_once():
     assert [recovery_step(n, Fault.NO_ANSWER) for n in (1, 2, 3, 4)] == [
         RecoveryStep.READ_AGAIN,
         RecoveryStep.RESTART,
@@ -438,10 +438,10 @@ def test_a_hung_sensor_disturbs_no_other_and_is_flagged(tmp_path):
     sampler = Sampler([Hanging(), Raising(), well])
     sampler.start()
     readings = take_readings(sampler, 8)
-    assert [taken.sensor for taken in readings] == ["it"] * 8
-    (taken,) = sampler.fault_readings(time.monotonic() + 100)
-    assert taken.sensor == "hanging"
-    assert taken.reading.flags == {"co2": Flag.SENSOR_FAULT}
+    assert [sample.sensor for sample in readings] == ["it"] * 8
+    (sample,) = sampler.fault_readings(time.monotonic() + 100)
+    assert sample.sensor == "hanging"
+    assert sample.reading.flags == {"co2": Flag.SENSOR_FAULT}
     assert "hangs" in sampler.states["hanging"]
     assert sampler.states["raising"] == "ZeroDivisionError: nobody thought of this"
     assert sampler.states["it"] == "ok"
@@ -458,7 +458,7 @@ def test_a_hung_sensor_disturbs_no_other_and_is_flagged(tmp_path):
         (OSError(121, "x"), Fault.NO_ANSWER, "0x69"),
     ],
 )
-def test_what_is_wrong_with_a_bus_is_said_with_the_remedy(error, reason, remedy):
+def test_a_fault_of_a_bus_is_named_with_the_remedy(error, reason, remedy):
     def refuse(_number):
         raise error
 
@@ -467,7 +467,7 @@ def test_what_is_wrong_with_a_bus_is_said_with_the_remedy(error, reason, remedy)
     assert raised.value.reason is reason
 
 
-def test_a_missing_serial_port_is_said_with_the_remedy():
+def test_a_missing_serial_port_is_named():
     with pytest.raises(SensorError, match="not there") as raised:
         Uart("/dev/serial-of-nobody").write(b"x")
     assert raised.value.reason is Fault.BUS_MISSING
@@ -496,14 +496,14 @@ def test_sensors_that_cannot_go_together_are_refused(tmp_path, tables, sentence)
     assert sentence in str(raised.value)
 
 
-def test_two_sensors_of_one_property_go_together_when_one_leaves_it_out(tmp_path):
+def test_two_sensors_of_one_property_are_accepted_if_one_omits_it(tmp_path):
     tables = ({"driver": "sen66"}, {"driver": "sps30", "properties": []}, {"driver": "opcn3", "properties": []})
     assert [
         len(s.properties) for s in sensor_factory.create_sensors(sensors(*tables), SensorState(tmp_path / "m"))
     ] == [9, 0, 0]
 
 
-def test_memory_survives_damage(tmp_path):
+def test_a_damaged_state_file_of_a_sensor_raises_nothing(tmp_path):
     path = tmp_path / "memory"
     SensorState(path).put("a", "b", 1.5)
     assert SensorState(path).get("a", "b") == 1.5
@@ -518,7 +518,7 @@ def test_settings_of_drivers_have_the_makers_defaults():
     assert Opcn3Settings().endpoint == "/dev/spidev0.0"
 
 
-def posted(port: int, body: bytes) -> tuple[int, str]:
+def post_body(port: int, body: bytes) -> tuple[int, str]:
     request = urllib.request.Request(f"http://127.0.0.1:{port}/", data=body, method="POST")
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
@@ -534,17 +534,17 @@ def test_a_board_that_posts_becomes_readings_and_a_strange_post_becomes_a_senten
     thread = threading.Thread(target=lambda: readings.extend(board.readings(stop)))
     thread.start()
     wait_until(lambda: board.state == "ok")
-    assert posted(settings.port, SENML)[0] == 200
-    assert posted(settings.port, SENML.replace(b"esp-01", b"esp-02")) == (
+    assert post_body(settings.port, SENML)[0] == 200
+    assert post_body(settings.port, SENML.replace(b"esp-01", b"esp-02")) == (
         403,
         "this agent listens for esp-01, not for esp-02\n",
     )
-    assert posted(settings.port, b"<xml/>")[0] == 400
+    assert post_body(settings.port, b"<xml/>")[0] == 400
     assert "a post cannot be read: not JSON" in board.state
-    assert posted(settings.port, b'[{"bn":"esp-01","n":"co","v":1}]')[0] == 422
-    assert posted(settings.port, b"x" * 20_000)[0] == 413
+    assert post_body(settings.port, b'[{"bn":"esp-01","n":"co","v":1}]')[0] == 422
+    assert post_body(settings.port, b"x" * 20_000)[0] == 413
     wet = SENML.replace(b"12.3", b"999.9").replace(b"60.5", b"91.0")
-    assert posted(settings.port, wet)[0] == 200
+    assert post_body(settings.port, wet)[0] == 200
     stop.set()
     thread.join()
     assert [reading.values for reading in readings] == [
@@ -555,7 +555,7 @@ def test_a_board_that_posts_becomes_readings_and_a_strange_post_becomes_a_senten
     assert readings[1].flags["pm2_5"] & Flag.HUMIDITY
 
 
-def test_a_davis_console_is_woken_and_asked(talk):
+def test_a_davis_console_is_woken_and_read(talk):
     talker = talk([b"\x06" + fakes.davis_frame(mph=10, direction=270)])
     device = Davis(Uart(talker.port), north=0.0)
     device.start()

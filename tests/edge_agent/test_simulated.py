@@ -55,7 +55,7 @@ def test_a_broken_sensor_repeats_its_value_and_works_again_after_the_fault():
     assert len(set(values[:10])) > 1 < len(set(values[30:]))
 
 
-def test_fog_raises_the_humidity_and_with_it_what_an_optical_sensor_reads():
+def test_fog_raises_the_humidity_and_the_values_of_an_optical_sensor():
     fog = SimulatedPlume(start_seconds=100, duration_seconds=600, excess={"humidity": 15.0})
     values = simulate(make_air(plumes=[fog]), range(0, 801, 10))
     clear, foggy = values[5], values[40]

@@ -59,8 +59,8 @@ class Authority:
         )
         if authority:
             usage = dict.fromkeys(("digital_signature", "key_cert_sign", "crl_sign"), True)
-            others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-            unused = dict.fromkeys((*others, "encipher_only", "decipher_only"), False)
+            unused_names = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+            unused = dict.fromkeys((*unused_names, "encipher_only", "decipher_only"), False)
             builder = builder.add_extension(x509.KeyUsage(**usage, **unused), critical=True)
         else:
             address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])

@@ -1,4 +1,4 @@
-"""The watchdog is fed by progress and by nothing else."""
+"""The watchdog is fed only while readings are made and stored."""
 
 import socket
 
@@ -15,16 +15,16 @@ def systemd(tmp_path):
         yield listener
 
 
-def heard(systemd) -> list[str]:
-    words = []
+def read_messages(systemd) -> list[str]:
+    messages = []
     while True:
         try:
-            words.append(systemd.recv(100).decode())
+            messages.append(systemd.recv(100).decode())
         except BlockingIOError:
-            return words
+            return messages
 
 
-def test_it_is_fed_only_while_readings_are_made_and_stored(systemd, tmp_path):
+def test_the_watchdog_is_fed_only_while_readings_are_made_and_stored(systemd, tmp_path):
     watchdog = Watchdog({"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "180000000"})
     watchdog.notify_ready()
     assert watchdog.feed(now=100, read_at=99, stored_at=60)
@@ -33,10 +33,10 @@ def test_it_is_fed_only_while_readings_are_made_and_stored(systemd, tmp_path):
     assert not watchdog.feed(now=300, read_at=160, stored_at=299), "nothing was read"
     assert watchdog.feed(now=300, read_at=299, stored_at=299)
     watchdog.notify_stopping()
-    assert heard(systemd) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]
+    assert read_messages(systemd) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]
 
 
-def test_without_systemd_it_is_silent():
+def test_without_systemd_the_watchdog_sends_nothing():
     watchdog = Watchdog({})
     watchdog.notify_ready()
     assert not watchdog.feed(now=100, read_at=100, stored_at=100)

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from alerting.averaging import AveragingRule, average_values, average_weighted
 from gateway.adapters.foreign import ForeignMessage
 from gateway.adapters.formats import read_message
 from gateway.adapters.mapping import FieldMapping, MappedValue
-from gateway.model.averaging import AveragingRule, average_values, average_weighted
 from gateway.model.properties import PROPERTIES
 from tests.gateway.api.conftest import running_api
 from tests.gateway.enrolled_node import T0
@@ -103,14 +103,14 @@ async def test_each_property_is_averaged_by_its_own_rule_in_minutes_hours_and_da
     for name, (series, rule) in SERIES.items():
         assert PROPERTIES[name].averaging is rule
         first, second = (row for row in minutes if row[0] == name)
-        rest = series[:7] + series[8:]
+        valid_series = series[:7] + series[8:]
         assert first[4] == pytest.approx(average_plainly(series, name))
-        assert second[3:5] == (59, pytest.approx(average_plainly(rest, name)))
-        assert (second[5], second[6]) == (min(rest), max(rest))
+        assert second[3:5] == (59, pytest.approx(average_plainly(valid_series, name)))
+        assert (second[5], second[6]) == (min(valid_series), max(valid_series))
         for rows in (fetch_means(measured, "means_1h"), fetch_means(measured, "means_1day", "'Europe/Amsterdam'")):
             ((count, valid, mean),) = ((row[2], row[3], row[4]) for row in rows if row[0] == name)
             assert (count, valid) == (120, 119)
-            assert mean == pytest.approx(average_plainly(series + rest, name))
+            assert mean == pytest.approx(average_plainly(series + valid_series, name))
 
 
 @pytest.mark.parametrize("rule", AveragingRule)

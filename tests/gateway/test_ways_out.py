@@ -1,7 +1,7 @@
 """The law of validity on the ways out that are no routes: commands, files, live frames, topics, metrics, messages.
 
-Each kind is listed from where it is declared: the table of commands, the arguments of a command, the topics of the
-wire, the registry of metrics, the union of channels, the data sources of Grafana. What is in no table here fails.
+Each kind is listed from its declaration: the table of commands, their arguments, the topics of the wire,
+the registry of metrics, the union of channels, data sources of Grafana. An item in no table here fails.
 """
 
 import asyncio
@@ -198,7 +198,7 @@ async def test_the_dossier_has_a_flagged_value_in_the_single_readings_alone_with
 
 
 @asynccontextmanager
-async def watched(api, kind: str):
+async def watch_stream(api, kind: str):
     """Yield a function that reads the next (event, id, data) of a live stream."""
     async with AsyncExitStack() as stack:
         if kind == "websocket":
@@ -236,7 +236,7 @@ async def live_numbers(database, broker, kind, start, flag) -> tuple[dict[str, o
     try:
         async with (
             running_api(database, broker) as (api, _),
-            watched(api, kind) as read,
+            watch_stream(api, kind) as read,
             create_client(broker, "a-gateway") as connection,
             asyncio.timeout(120),
         ):

@@ -1,6 +1,6 @@
 """The demo with what the pictures need: a resident who subscribed, a peak, and the mails about it.
 
-Ends with a sentence if something does not come in time.
+Ends with a sentence if a step is not done in time.
 """
 
 import asyncio
@@ -167,14 +167,14 @@ class Stage:
         path.write_text(html, encoding="utf-8")
         return path.as_uri()
 
-    def _wait_for(self, find: Callable[[], T | None], what: str) -> T:
+    def _wait_for(self, find: Callable[[], T | None], expected: str) -> T:
         deadline = time.monotonic() + 240
         while time.monotonic() < deadline:
             result = find()
             if result is not None:
                 return result
             time.sleep(0.5)
-        sys.exit(f"no {what} within 240 s: run `piekwacht demo` and see what it prints")
+        sys.exit(f"no {expected} within 240 s: run `piekwacht demo` and see what it prints")
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def _folder(name: str) -> str:
 
 
 def main() -> int:
-    """Run textlint and print what it reports."""
+    """Run textlint and print its findings."""
     parser = argparse.ArgumentParser(prog="python -m tests.textlint", description=__doc__.split("\n")[0])
     parser.add_argument("--only", nargs="+", type=Path, default=[], metavar="PATH", help="files and folders")
     parser.add_argument("--count", action="store_true", help="print the number of findings per folder")

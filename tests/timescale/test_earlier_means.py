@@ -19,7 +19,7 @@ HOURS = "SELECT sum(count), sum(mean * valid_count) / sum(valid_count) FROM mean
 
 
 @pytest.fixture
-def earlier(timescale):
+def earlier_database(timescale):
     """A database of the schema before the means of valid values."""
     if "PIEKWACHT_TEST_DSN" not in os.environ:
         pytest.skip("a second database needs a real server: PIEKWACHT_TEST_DSN")
@@ -41,16 +41,16 @@ def insert(connection, day, value):
     )
 
 
-def test_means_of_deleted_and_of_never_refreshed_readings_survive_the_upgrade(earlier):
-    with connect(earlier) as connection:
+def test_means_of_deleted_and_of_never_refreshed_readings_survive_the_upgrade(earlier_database):
+    with connect(earlier_database) as connection:
         connection.execute("SET client_min_messages = warning")
         insert(connection, "2026-06-01 10:00Z", 5)
         for view in ("observation_1min", "observation_1h"):
             connection.execute(f"CALL refresh_continuous_aggregate('{view}', NULL, '2026-06-03')")
         insert(connection, "2026-08-01 10:00Z", 7)  # newer than all that is refreshed
         connection.execute("SELECT drop_chunks('observation', older_than => timestamptz '2026-07-01')")
-    migrate(earlier)
-    with connect(earlier) as connection:
+    migrate(earlier_database)
+    with connect(earlier_database) as connection:
         assert connection.execute("SELECT count(*) FROM observation").fetchone() == (120,)
         assert connection.execute(HOURS, ["2026-06-01", "2026-06-02"]).fetchone() == (120, 5.0)
         assert connection.execute(HOURS, ["2026-08-01", "2026-08-02"]).fetchone() == (120, 7.0)

@@ -55,7 +55,7 @@ def as_owner(dsn: str) -> str:
 
 
 @pytest.fixture
-def before(pair) -> str:
+def original(pair) -> str:
     """A database of twelve days of readings, eight of them compressed, with means and policies."""
     dsn = as_owner(pair[0])
     migrate(dsn)
@@ -105,12 +105,12 @@ def contents(dsn):
         }
 
 
-def test_a_restored_database_has_every_row_and_accepts_new_data(before, pair, tmp_path):
-    expected = contents(before)
+def test_a_restored_database_has_every_row_and_accepts_new_data(original, pair, tmp_path):
+    expected = contents(original)
     assert len(expected["public.observation"]) == 12 * 4320
     assert sum(compressed for _, _, compressed in expected["chunks"]) >= 7
     assert {job[0] for job in expected["jobs"]} >= {"policy_compression", "policy_refresh_continuous_aggregate"}
-    result = run("backup", before, PIEKWACHT_DSN=before, PIEKWACHT_BACKUPS=str(tmp_path))
+    result = run("backup", original, PIEKWACHT_DSN=original, PIEKWACHT_BACKUPS=str(tmp_path))
     assert result.returncode == 0, result.stderr
     (dump,) = tmp_path.glob("*.dump")
     after = as_owner(pair[1])

@@ -300,7 +300,7 @@ def test_means_of_valid_values_are_the_same_as_on_plain_postgresql(enrolled, hyp
     assert all(row[7] is None or row[7] < 20 or row[9] for row in answers[0])
 
 
-def test_means_made_anew_are_filled_from_the_oldest_reading_on_and_complete_meanwhile(enrolled, migrated):
+def test_recreated_means_are_filled_from_the_oldest_reading_and_stay_complete(enrolled, migrated):
     """As after the migration of a database with readings of two months: longer than any policy looks back."""
     policy = "SELECT remove_continuous_aggregate_policy(%s::regclass, if_exists => true)"
     views = ("observation_1min", "observation_1h", "observation_1day")

@@ -178,7 +178,7 @@ def test_old_readings_are_dropped_and_their_means_stay(server):
     "later", [RetentionSettings(raw_days=60), RetentionSettings(raw_days=400), RetentionSettings()]
 )
 def test_late_readings_do_not_replace_means_of_deleted_readings(server, later):
-    """Also if the limit was raised or removed since: what is deleted does not come back."""
+    """Also if the limit was raised or removed since: deleted means do not return."""
     insert(server, midday(100))
     insert(server, midday(3))
     run(server)
@@ -207,7 +207,7 @@ def fetch_removals(dsn, after):
     return fetch(dsn, "SELECT area_id, what, reason, first_at, last_at, count FROM removal WHERE id > %s", [after])
 
 
-def test_what_is_dropped_is_recorded_by_area_in_the_transaction_of_the_drop(server):
+def test_a_drop_is_recorded_by_area_in_its_transaction(server):
     """Also of compressed chunks, and of means; a chunk of two areas has two records."""
     ((newest,),) = fetch(server, "SELECT coalesce(max(id), 0) FROM removal")
     with psycopg.connect(server, prepare_threshold=None, autocommit=True) as connection:
@@ -230,7 +230,7 @@ def test_what_is_dropped_is_recorded_by_area_in_the_transaction_of_the_drop(serv
         ("zaan", "means-1min", "retention", 1),
     ]
     query = "SELECT body ->> 'what' FROM log_source WHERE kind = 'removed' AND area_id = 'zaan' ORDER BY id"
-    assert [what for (what,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
+    assert [table for (table,) in fetch(server, query)][-2:] == ["observations", "means-1min"]
     run(server, RetentionSettings(raw_days=60, minute_days=70))
     assert fetch_removals(server, newest) == removals
 
@@ -283,7 +283,7 @@ def test_a_policy_that_would_drop_without_a_record_is_removed(server):
     assert fetch(server, query) == [(0,)]
 
 
-def test_what_an_earlier_limit_deleted_is_never_computed_again(server):
+def test_means_of_readings_deleted_by_an_earlier_limit_are_never_computed_again(server):
     with connect(server) as connection:
         register_works(connection, RetentionSettings(raw_days=60))
         register_works(connection, RetentionSettings())
@@ -291,7 +291,7 @@ def test_what_an_earlier_limit_deleted_is_never_computed_again(server):
     assert abs(datetime.now(UTC) - 60 * DAY - border) < timedelta(minutes=1)
 
 
-def test_what_is_overdue_stands_still_until_upkeep_has_done_it(server):
+def test_an_overdue_work_stands_still_until_upkeep_has_done_it(server):
     """Compression and retention are judged by the chunks, whatever a job reports."""
     insert(server, midday(100))
     insert(server, midday(20))
@@ -333,7 +333,7 @@ def test_a_run_of_which_nothing_is_due_does_nothing(server):
 
 
 @pytest.mark.timeout(300)
-def test_readings_are_stored_while_a_run_goes_on(server):
+def test_readings_are_stored_during_a_run(server):
     """Twenty batches per second, as ingest does, late readings among them; none waits long for a lock of upkeep's."""
     if "PIEKWACHT_TEST_DSN" not in os.environ:
         pytest.skip("two connections at once need a real server: PIEKWACHT_TEST_DSN")

@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import pairwise
 
+from alerting.averaging import AveragingRule, average_values
 from gateway.api.schemas.observations import ExcludedReading, Minute, flag_names
 from gateway.live.message import MINUTE_MS
-from gateway.model.averaging import AveragingRule, average_values
 from gateway.model.figures import shorten
 from gateway.model.geodesy import mean_direction
 from gateway.model.timestamps import format_instant, from_ms

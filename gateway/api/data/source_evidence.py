@@ -170,11 +170,11 @@ def _mean_wind(winds: Sequence[Sequence[NDArray[np.float64]]], minutes: int, ski
         east += np.where(valid, speeds * np.sin(angles), 0.0)
         north += np.where(valid, speeds * np.cos(angles), 0.0)
         count += valid
-    known = count > 0
-    divisor = np.where(known, count, 1.0)
-    speeds = np.where(known, np.hypot(east, north) / divisor, np.nan)[skipped:]
+    has_wind = count > 0
+    divisor = np.where(has_wind, count, 1.0)
+    speeds = np.where(has_wind, np.hypot(east, north) / divisor, np.nan)[skipped:]
     return WindSeries(
-        directions=np.where(known, np.degrees(np.arctan2(east, north)) % 360, np.nan)[skipped:], speeds=speeds
+        directions=np.where(has_wind, np.degrees(np.arctan2(east, north)) % 360, np.nan)[skipped:], speeds=speeds
     )
 
 

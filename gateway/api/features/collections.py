@@ -49,23 +49,25 @@ class Collection:
     find_item: Callable[[Request, str], Awaitable[Feature]]
 
 
-def _cut(features: Sequence[Feature], wanted: ItemsRequest, *, is_complete: bool = True) -> Page:
-    end = wanted.offset + wanted.limit
+def _cut(features: Sequence[Feature], items_request: ItemsRequest, *, is_complete: bool = True) -> Page:
+    end = items_request.offset + items_request.limit
     return Page(
-        features=features[wanted.offset : end],
+        features=features[items_request.offset : end],
         matched=len(features) if is_complete else None,
         has_more=len(features) > end,
     )
 
 
-async def _list_stations(request: Request, wanted: ItemsRequest) -> Page:
+async def _list_stations(request: Request, items_request: ItemsRequest) -> Page:
     latest_values = await get_latest_values(request)
-    rows = [row for row in latest_values.registry.stations.values() if wanted.contains(row.longitude, row.latitude)]
-    page = rows[wanted.offset : wanted.offset + wanted.limit]
+    rows = [
+        row for row in latest_values.registry.stations.values() if items_request.contains(row.longitude, row.latitude)
+    ]
+    page = rows[items_request.offset : items_request.offset + items_request.limit]
     operator = request.app.state.settings.operator
     rendered = [render_station(latest_values, row.id, operator) for row in page]
-    features = rendered if wanted.projection is CRS84 else [json.decode(station) for station in rendered]
-    return Page(features=features, matched=len(rows), has_more=len(rows) > wanted.offset + wanted.limit)
+    features = rendered if items_request.projection is CRS84 else [json.decode(station) for station in rendered]
+    return Page(features=features, matched=len(rows), has_more=len(rows) > items_request.offset + items_request.limit)
 
 
 async def _find_station(request: Request, id_: str) -> Feature:
@@ -75,10 +77,10 @@ async def _find_station(request: Request, id_: str) -> Feature:
     return json.decode(render_station(latest_values, id_, request.app.state.settings.operator))  # type: ignore[no-any-return]
 
 
-async def _list_hours(request: Request, wanted: ItemsRequest) -> Page:
+async def _list_hours(request: Request, items_request: ItemsRequest) -> Page:
     now = datetime.now(UTC)
-    end = min(now, now if wanted.end is None else wanted.end + timedelta(microseconds=1))
-    start = end - _DEFAULT if wanted.start is None else wanted.start
+    end = min(now, now if items_request.end is None else items_request.end + timedelta(microseconds=1))
+    start = end - _DEFAULT if items_request.start is None else items_request.start
     if end - start > _LONGEST + timedelta(microseconds=1):
         raise HTTPException(400, "datetime: hourly means are there for at most 24 hours at a time")
     latest_values = await get_latest_values(request)
@@ -88,7 +90,7 @@ async def _list_hours(request: Request, wanted: ItemsRequest) -> Page:
         for row in registry.datastreams.values()
         if row.observed_property in PROPERTIES
         and PROPERTIES[row.observed_property].shown
-        and wanted.contains(registry.stations[row.station].longitude, registry.stations[row.station].latitude)
+        and items_request.contains(registry.stations[row.station].longitude, registry.stations[row.station].latitude)
     ]
     this_hour = now.replace(minute=0, second=0, microsecond=0)
     values = {"ids": ids, "start": start, "end": min(end, this_hour)}
@@ -98,7 +100,7 @@ async def _list_hours(request: Request, wanted: ItemsRequest) -> Page:
         else []
     )
     features = [_build_hour(latest_values.registry, MeanRow._make(row)) for row in rows]
-    return _cut(features, wanted)
+    return _cut(features, items_request)
 
 
 def _build_hour(registry: Any, row: MeanRow) -> Feature:  # noqa: ANN401 - PublicRegistry
@@ -137,18 +139,18 @@ async def _find_hour(request: Request, id_: str) -> Feature:
     raise HTTPException(404, f"no hour {id_[:40]!r}")
 
 
-async def _list_events(request: Request, wanted: ItemsRequest) -> Page:
-    end = None if wanted.end is None else wanted.end + timedelta(microseconds=1)
-    filters = EventFilters(start=wanted.start, end=end, kinds=PUBLIC_KINDS)
+async def _list_events(request: Request, items_request: ItemsRequest) -> Page:
+    end = None if items_request.end is None else items_request.end + timedelta(microseconds=1)
+    filters = EventFilters(start=items_request.start, end=end, kinds=PUBLIC_KINDS)
     events = await fetch_events(request, MAX_LIMIT, filters)
     stations = (await get_latest_values(request)).registry.stations
     features = [
         _build_event(to_builtins(event), stations[event.station])
         for event in events
         if event.station in stations
-        and wanted.contains(stations[event.station].longitude, stations[event.station].latitude)
+        and items_request.contains(stations[event.station].longitude, stations[event.station].latitude)
     ]
-    return _cut(features, wanted, is_complete=len(events) < MAX_LIMIT)
+    return _cut(features, items_request, is_complete=len(events) < MAX_LIMIT)
 
 
 def _build_event(event: dict[str, Any], station: Any) -> Feature:  # noqa: ANN401 - StationRow

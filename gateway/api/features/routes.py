@@ -105,22 +105,25 @@ async def get_collection(request: Request, name: str, f: Format = None) -> Respo
 
 @router.get("/collections/{name}/items")
 async def list_items(
-    request: Request, name: str, wanted: Annotated[ItemsRequest, Depends(read_items_request)]
+    request: Request, name: str, items_request: Annotated[ItemsRequest, Depends(read_items_request)]
 ) -> Response:
     """A page of features."""
     collection = _find_collection(name)
     address = f"{_root(request)}/collections/{name}/items"
 
     async def make() -> Document:
-        page = await collection.list_items(request, wanted)
-        links = [_link(_page_address(request, address, wanted.offset), "self", _GEOJSON)]
+        page = await collection.list_items(request, items_request)
+        links = [_link(_page_address(request, address, items_request.offset), "self", _GEOJSON)]
         if page.has_more:
-            links.append(_link(_page_address(request, address, wanted.offset + wanted.limit), "next", _GEOJSON))
-        if wanted.offset:
-            previous = max(0, wanted.offset - wanted.limit)
+            links.append(
+                _link(_page_address(request, address, items_request.offset + items_request.limit), "next", _GEOJSON)
+            )
+        if items_request.offset:
+            previous = max(0, items_request.offset - items_request.limit)
             links.append(_link(_page_address(request, address, previous), "prev", _GEOJSON))
         features = [
-            feature if isinstance(feature, Raw) else _project(feature, wanted.projection) for feature in page.features
+            feature if isinstance(feature, Raw) else _project(feature, items_request.projection)
+            for feature in page.features
         ]
         matched = {} if page.matched is None else {"numberMatched": page.matched}
         return {
@@ -134,7 +137,7 @@ async def list_items(
             "features": features,
         }
 
-    headers = {"Content-Crs": f"<{wanted.projection.uri}>"}
+    headers = {"Content-Crs": f"<{items_request.projection.uri}>"}
     return await respond_cached(request, make, max_age=_MAX_AGE[name], media=_GEOJSON, headers=headers)
 
 

@@ -141,11 +141,11 @@ def _read_period(start: str | None, end: str | None, longest: timedelta) -> tupl
 async def _respond_hours(
     request: Request,
     stations: Sequence[str],
-    wanted: tuple[str | None, tuple[datetime, datetime]],
+    formula_and_period: tuple[str | None, tuple[datetime, datetime]],
     page: int,
     direction: str,
 ) -> Response:
-    formula, period = wanted
+    formula, period = formula_and_period
     formulas = list(FORMULAS) if formula is None else [_read_formula(formula)]
 
     async def make() -> Document:

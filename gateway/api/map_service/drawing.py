@@ -50,16 +50,16 @@ def find_class(observed_property: str, value: float) -> int:
     return bisect_right(PROPERTIES[observed_property].colour_steps or (), value)
 
 
-def draw_map(wanted: MapRequest, marks: Sequence[StationMark]) -> bytes:
+def draw_map(map_request: MapRequest, marks: Sequence[StationMark]) -> bytes:
     """The picture as PNG.
 
     It has a palette: a byte per pixel takes a quarter of the time to paste and to encode. Pillow's core pastes the
     circles, because the checks of `Image.paste` take four times as long as the pasting itself.
     """
-    picture = Image.new("P", (wanted.width, wanted.height), _BACKGROUND)
-    picture.putpalette(_list_palette(wanted.background or _LIGHT))
-    paste, locate = picture.im.paste, wanted.locate
-    right, bottom, size = wanted.width + RADIUS, wanted.height + RADIUS, 2 * RADIUS + 3
+    picture = Image.new("P", (map_request.width, map_request.height), _BACKGROUND)
+    picture.putpalette(_list_palette(map_request.background or _LIGHT))
+    paste, locate = picture.im.paste, map_request.locate
+    right, bottom, size = map_request.width + RADIUS, map_request.height + RADIUS, 2 * RADIUS + 3
     for mark in marks:
         x, y = locate(mark.longitude, mark.latitude)
         if -RADIUS <= x <= right and -RADIUS <= y <= bottom:
@@ -70,7 +70,7 @@ def draw_map(wanted: MapRequest, marks: Sequence[StationMark]) -> bytes:
                 symbol, mask = _draw_symbol(find_class(mark.observed_property, value), format_value(value))
             left, top = round(x) - RADIUS - 1, round(y) - RADIUS - 1
             paste(symbol.im, (left, top, left + size, top + size), mask.im)
-    return _encode(picture, **({"transparency": _BACKGROUND} if wanted.background is None else {}))
+    return _encode(picture, **({"transparency": _BACKGROUND} if map_request.background is None else {}))
 
 
 def format_value(value: float) -> str:
@@ -120,8 +120,8 @@ def _list_palette(background: Colour) -> list[int]:
     return [channel for colour in colours for channel in colour]
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(one, other, strict=True))
+def _mix(first: Colour, second: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + share * (b - a)) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 

@@ -71,10 +71,10 @@ def read_map_request(parameters: Mapping[str, str], known_layers: Iterable[str])
 
 def read_layers(text: str, known_layers: Iterable[str]) -> tuple[str, ...]:
     """Names of layers with commas between them."""
-    known, layers = list(known_layers), tuple(dict.fromkeys(text.split(",")))
+    layer_names, layers = list(known_layers), tuple(dict.fromkeys(text.split(",")))
     for layer in layers:
-        if layer not in known:
-            raise ServiceError(f"no layer {layer[:40]!r}; there are: {', '.join(known)}", "LayerNotDefined")
+        if layer not in layer_names:
+            raise ServiceError(f"no layer {layer[:40]!r}; there are: {', '.join(layer_names)}", "LayerNotDefined")
     return layers
 
 

@@ -60,15 +60,15 @@ async def _answer(request: Request, parameters: Parameters) -> Response:
     if name == "GetLegendGraphic":
         (layer,) = read_layers(parameters.get("LAYER", ""), list_layers())[:1]
         return _respond(request, draw_legend(layer), PICTURE)
-    known = "GetCapabilities, GetMap, GetFeatureInfo, GetLegendGraphic"
-    raise ServiceError(f"REQUEST: no {name[:40]!r}; there are: {known}", "OperationNotSupported")
+    operations = "GetCapabilities, GetMap, GetFeatureInfo, GetLegendGraphic"
+    raise ServiceError(f"REQUEST: no {name[:40]!r}; there are: {operations}", "OperationNotSupported")
 
 
-async def _draw(request: Request, wanted: MapRequest) -> Response:
+async def _draw(request: Request, map_request: MapRequest) -> Response:
     async def make() -> Body:
-        marks = await _list_marks(request, wanted.layers)
+        marks = await _list_marks(request, map_request.layers)
         async with _DRAWING:
-            return Body(await asyncio.to_thread(draw_map, wanted, marks))
+            return Body(await asyncio.to_thread(draw_map, map_request, marks))
 
     body = await request.app.state.cache.get(cache_key(request), _MAX_AGE, make)
     return _respond(request, body.content, PICTURE)
@@ -76,21 +76,21 @@ async def _draw(request: Request, wanted: MapRequest) -> Response:
 
 async def _inform(request: Request, parameters: Parameters) -> Response:
     """The stations at a pixel, the nearest first."""
-    wanted = read_map_request(parameters, list_layers())
-    layers = read_layers(parameters.get("QUERY_LAYERS", ""), wanted.layers)
+    map_request = read_map_request(parameters, list_layers())
+    layers = read_layers(parameters.get("QUERY_LAYERS", ""), map_request.layers)
     format_, count = read_info(parameters)
-    x, y = read_pixel(parameters, wanted.width, wanted.height)
+    x, y = read_pixel(parameters, map_request.width, map_request.height)
     near = []
     for mark in await _list_marks(request, layers):
-        column, row = wanted.locate(mark.longitude, mark.latitude)
+        column, row = map_request.locate(mark.longitude, mark.latitude)
         distance = math.hypot(column - x - 0.5, row - y - 0.5)
         if distance <= RADIUS + 1:
             near.append((distance, mark.station, mark))
-    found = [mark for _, _, mark in sorted(near, key=lambda item: item[:2])[:count]]
+    nearest = [mark for _, _, mark in sorted(near, key=lambda item: item[:2])[:count]]
     if format_ == INFO_FORMATS[1]:
-        lines = [f"{mark.name}: {mark.observed_property} = {mark.value} (mean of 1 min)" for mark in found]
+        lines = [f"{mark.name}: {mark.observed_property} = {mark.value} (mean of 1 min)" for mark in nearest]
         return _respond(request, "\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8")
-    features = [_build_feature(mark) for mark in found]
+    features = [_build_feature(mark) for mark in nearest]
     return _respond(request, json.encode({"type": "FeatureCollection", "features": features}), format_)
 
 

@@ -24,6 +24,7 @@ from gateway.api.pages.station_extras import fetch_means
 from gateway.api.routes import alerts, events, plumes
 from gateway.api.routes.alerts import AlertFilters
 from gateway.export.selection import Averaging
+from gateway.model.properties import average_of
 
 router = APIRouter()
 _MAX_ALERTS = 200
@@ -127,10 +128,8 @@ async def _fetch_neighbour_lines(
     for neighbour in sorted(others, key=squared_distance)[:_MAX_NEIGHBOURS]:
         points: Sequence[ChartPoint]
         if short:
-            points, step = (
-                average_ten_seconds(await fetch_readings(view, neighbour.id, event["observedProperty"], period)),
-                GAP_SECONDS,
-            )
+            readings = await fetch_readings(view, neighbour.id, event["observedProperty"], period)
+            points, step = average_ten_seconds(readings, average_of(event["observedProperty"])), GAP_SECONDS
         else:
             means = await fetch_means(view, neighbour.id, event["observedProperty"], period, Averaging.MINUTE)
             points, step = build_lines(means, 60.0)[1].points, 60.0

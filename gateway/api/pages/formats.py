@@ -182,15 +182,15 @@ class Formats:
         ends_at = self.now if end is None else datetime.fromisoformat(end)
         return vocabulary.format_duration((ends_at - datetime.fromisoformat(start)).total_seconds(), self.language)
 
-    def ratio(self, peak: float, background: float) -> str:
-        """The peak as a multiple of the background, beside its value; empty below 1.5 times or without a background."""
-        return vocabulary.format_ratio(peak, background, self.language)
+    def ratio(self, peak: float, background: float, unit: str) -> str:
+        """The peak as a multiple of the background, beside its value; empty where `vocabulary.format_ratio` is."""
+        return vocabulary.format_ratio(peak, background, unit, self.language)
 
     def peak_ratio(self, event: PlumeEvent) -> str:
         """The peak as a multiple of the background, beside `peak`; empty if the peak is shown as such already."""
         if self.is_raw_signal(event.unit):
             return ""
-        return self.ratio(event.peak, event.background)
+        return self.ratio(event.peak, event.background, event.unit)
 
 
 def _local(text: str) -> datetime:

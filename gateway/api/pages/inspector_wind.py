@@ -13,7 +13,7 @@ from gateway.api.pages.renderer import ViewDependency
 from gateway.api.pages.station_extras import ChartInterval, build_wind_plot, fetch_means, fetch_wind
 from gateway.api.pages.wind_map import WindMap, build_wind_maps
 from gateway.export.selection import Averaging
-from gateway.model.properties import SHOWN_PROPERTIES
+from gateway.model.properties import SHOWN_PROPERTIES, average_of
 from gateway.model.texts import texts_of
 
 router = APIRouter()
@@ -52,7 +52,7 @@ async def show_wind(
                 means = await fetch_means(view, chosen.id, name, interval.bounds, Averaging.HOUR)
                 wind = await fetch_wind(view, chosen, interval)
                 if wind is not None:
-                    plot = build_wind_plot(chosen, means, wind, title)
+                    plot = build_wind_plot(chosen, means, wind, title, rule=average_of(name))
                     texts = texts_of("inspector", view.language)
                     wind_maps = build_wind_maps(
                         means,
@@ -60,6 +60,7 @@ async def show_wind(
                         wind.speeds,
                         (texts["wind_map_mean"], texts["wind_map_high"]),
                         lambda value: f"{view.number(value)} {unit}".strip(),
+                        rule=average_of(name),
                     )
         return render_page(
             view,

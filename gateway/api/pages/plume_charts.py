@@ -12,6 +12,7 @@ from gateway.api.pages.renderer import View
 from gateway.api.pages.station_extras import fetch_means
 from gateway.api.schemas.plumes import Plume, PlumeEvent
 from gateway.export.selection import Averaging
+from gateway.model.properties import average_of
 
 _MAX_CHARTS, _MAX_STATIONS = 5, 5
 _HEIGHT, _HEIGHT_OF_FIRST = 190, 300
@@ -80,7 +81,7 @@ async def _fetch_points(
         means = await fetch_means(view, station, name, span, Averaging.MINUTE)
         return [(datetime.fromisoformat(mean.start), mean.mean) for mean in means]
     readings = await fetch_readings(view, station, name, span)
-    return readings if is_leading else average_ten_seconds(readings)
+    return readings if is_leading else average_ten_seconds(readings, average_of(name))
 
 
 def _scale_to_background(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from alerting.averaging import AveragingRule, average_values
 from gateway.api.pages.chart import round_step
 from gateway.api.pages.formats import Formats
 from gateway.api.schemas.observations import Mean
@@ -86,8 +87,8 @@ def pair_with_wind(
     ]
 
 
-def build_sectors(pairs: Iterable[tuple[float, float]]) -> list[WindSector]:
-    """The sectors with enough values, clockwise from north."""
+def build_sectors(pairs: Iterable[tuple[float, float]], rule: AveragingRule) -> list[WindSector]:
+    """The sectors with enough values, clockwise from north; `rule` is that of the property of the values."""
     values: dict[int, list[float]] = {}
     for direction, value in pairs:
         values.setdefault(round(direction / _WIDTH) % _SECTORS, []).append(value)
@@ -95,7 +96,7 @@ def build_sectors(pairs: Iterable[tuple[float, float]]) -> list[WindSector]:
         WindSector(
             direction=number * _WIDTH,
             count=len(sector_values),
-            mean=math.fsum(sector_values) / len(sector_values),
+            mean=average_values(sector_values, rule),
             highest=max(sector_values),
         )
         for number, sector_values in sorted(values.items())

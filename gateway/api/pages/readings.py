@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from alerting.averaging import AveragingRule, average_values
 from gateway.api.data.database import Database
 from gateway.api.pages.renderer import View
 from gateway.export.selection import Averaging
@@ -22,10 +23,10 @@ async def fetch_readings(view: View, station: str, name: str, period: tuple[date
     return [(at, valid_value(value, flags)) for _, at, value, flags, *_ in rows if not is_undated(flags)]
 
 
-def average_ten_seconds(points: Sequence[ChartPoint]) -> list[ChartPoint]:
+def average_ten_seconds(points: Sequence[ChartPoint], rule: AveragingRule) -> list[ChartPoint]:
     """Means over ten seconds, at their middle."""
     buckets: dict[datetime, list[float]] = {}
     for at, value in points:
         if value is not None:
             buckets.setdefault(at.replace(second=at.second // 10 * 10, microsecond=0), []).append(value)
-    return [(at + timedelta(seconds=5), sum(values) / len(values)) for at, values in sorted(buckets.items())]
+    return [(at + timedelta(seconds=5), average_values(values, rule)) for at, values in sorted(buckets.items())]

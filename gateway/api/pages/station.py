@@ -32,7 +32,7 @@ from gateway.api.routes.places import build_station
 from gateway.api.routes.plumes import PlumeFilters
 from gateway.api.schemas.observations import Mean
 from gateway.export.selection import Averaging
-from gateway.model.properties import SHOWN_PROPERTIES
+from gateway.model.properties import SHOWN_PROPERTIES, average_of
 from gateway.model.timestamps import format_instant
 from gateway.quality.calibration import AppliedRule, CalibrationVersion
 from gateway.quality.humidity_correction import find_rule
@@ -103,7 +103,7 @@ async def show_station(  # noqa: PLR0917 - they are query parameters
     wind_plot = (
         None
         if interval.averaging is Averaging.DAY
-        else await fetch_wind_plot(view, station, means, interval, plot_title)
+        else await fetch_wind_plot(view, station, means, interval, plot_title, rule=average_of(property_id))
     )
     backgrounds = (await fetch_backgrounds(view)).get(id_, {})
     boot = {

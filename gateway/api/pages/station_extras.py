@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from alerting.averaging import AveragingRule
 from gateway.api.data.averages import MeanCache
 from gateway.api.data.gazetteer import sort_by_distance
 from gateway.api.data.registry import StationRow
@@ -99,11 +100,14 @@ async def fetch_compared_lines(
 
 
 async def fetch_wind_plot(
-    view: View, station: StationRow, means: Sequence[Mean], interval: ChartInterval, title: str
+    view: View, station: StationRow, means: Sequence[Mean], interval: ChartInterval, title: str, *, rule: AveragingRule
 ) -> WindPlot | None:
-    """The values of a station against the wind there, or at the nearest station with a vane; None without any vane."""
+    """The values of a station against the wind there, or at the nearest station with a vane; None without any vane.
+
+    `rule` is that of the property of the means.
+    """
     wind = await fetch_wind(view, station, interval)
-    return None if wind is None else build_wind_plot(station, means, wind, title)
+    return None if wind is None else build_wind_plot(station, means, wind, title, rule=rule)
 
 
 async def fetch_wind(view: View, station: StationRow, interval: ChartInterval) -> WindMeans | None:
@@ -118,9 +122,11 @@ async def fetch_wind(view: View, station: StationRow, interval: ChartInterval) -
     )
 
 
-def build_wind_plot(station: StationRow, means: Sequence[Mean], wind: WindMeans, title: str) -> WindPlot:
+def build_wind_plot(
+    station: StationRow, means: Sequence[Mean], wind: WindMeans, title: str, *, rule: AveragingRule
+) -> WindPlot:
     """The plot of these means against that wind."""
-    sectors = build_sectors(pair_with_wind(means, wind.directions, wind.speeds))
+    sectors = build_sectors(pair_with_wind(means, wind.directions, wind.speeds), rule)
     wind_station = None if wind.station.id == station.id else wind.station
     return WindPlot(plot=PolarPlot(title=title, sectors=sectors), wind_station=wind_station)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from alerting.averaging import AveragingRule
 from alerting.vocabulary import compass_direction
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.polar import RADIUS, draw_ring, draw_round, polar_point
@@ -88,17 +89,23 @@ def build_wind_maps(
     speeds: Sequence[Mean],
     titles: tuple[str, str],
     describe: Callable[[float], str],
+    *,
+    rule: AveragingRule,
 ) -> list[WindMap]:
     """The map of the mean and that of the share of high values, of periods with a value and a wind; without empty maps.
 
-    `titles`: of both; `describe`: the text of a mean.
+    `titles`: of both; `describe`: the text of a mean; `rule`: how the values are averaged.
     """
     by_start = [{mean.start: mean.mean for mean in rows} for rows in (means, directions, speeds)]
     rows = [[values.get(start) for values in by_start] for start in by_start[0]]
     columns = np.array(rows, dtype=np.float64).reshape(-1, 3)
     arguments = columns[:, 0], columns[:, 2], columns[:, 1]
     maps = [
-        WindMap(title=titles[0], statistic=compute_nwr(*arguments, cells=_CELLS, rings=_RINGS), describe=describe),
+        WindMap(
+            title=titles[0],
+            statistic=compute_nwr(*arguments, cells=_CELLS, rings=_RINGS, rule=rule),
+            describe=describe,
+        ),
         WindMap(
             title=titles[1],
             statistic=compute_cpf(*arguments, cells=_CELLS, rings=_RINGS),

@@ -113,8 +113,8 @@ def call_function(name: str, arguments: Sequence[Operand], parameters: Parameter
         raise UnsupportedError(f"function {name} is not supported")
     forms = _FUNCTIONS.get(name)
     if forms is None:
-        known = ", ".join([*_FUNCTIONS, *_SPATIAL])
-        raise BadQueryError(f"no function {name[:40]!r}; there are: {known}")
+        available = ", ".join([*_FUNCTIONS, *_SPATIAL])
+        raise BadQueryError(f"no function {name[:40]!r}; there are: {available}")
     fitting = [form for form in forms if len(form.arguments) == len(arguments)]
     if not fitting:
         counts = " or ".join(str(len(form.arguments)) for form in forms)
@@ -133,7 +133,7 @@ def call_function(name: str, arguments: Sequence[Operand], parameters: Parameter
 def _choose_form(forms: Sequence[_Function], arguments: Sequence[Operand]) -> _Function:
     """The form whose types the arguments have; `date('2020-05-14')` takes a date as text."""
     for form in forms:
-        if all(argument.type is wanted for argument, wanted in zip(arguments, form.arguments, strict=True)):
+        if all(argument.type is expected for argument, expected in zip(arguments, form.arguments, strict=True)):
             return form
     is_text = bool(arguments) and arguments[0].type is Type.TEXT
     return forms[-1] if is_text else forms[0]

@@ -58,7 +58,7 @@ def build_metadata(model: Model) -> Document:
 
 def _build_type(entity: EntityType) -> Document:
     document: Document = {"$Kind": "EntityType", "$Key": ["id"]}
-    document |= {name: _build_property(found) for name, found in entity.properties.items()}
+    document |= {name: _build_property(entity_property) for name, entity_property in entity.properties.items()}
     for name, navigation in entity.navigations.items():
         document[name] = {"$Kind": "NavigationProperty", "$Type": f"{_NAMESPACE}.{navigation.target}"}
         if navigation.is_set:
@@ -66,10 +66,10 @@ def _build_type(entity: EntityType) -> Document:
     return document
 
 
-def _build_property(found: Property) -> Document:
+def _build_property(entity_property: Property) -> Document:
     """CSDL has text that is never null as the default, without a description."""
-    described: Document = {} if found.kind is Kind.TEXT else {"$Type": _TYPES[found.kind]}
-    if found.is_nullable or found.kind is Kind.OPAQUE:
+    described: Document = {} if entity_property.kind is Kind.TEXT else {"$Type": _TYPES[entity_property.kind]}
+    if entity_property.is_nullable or entity_property.kind is Kind.OPAQUE:
         described["$Nullable"] = True
     return described
 

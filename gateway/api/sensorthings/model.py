@@ -57,18 +57,18 @@ class EntityType:
 
     def find_property(self, name: str) -> Property:
         """A property by name; `@iot.id` means `id`. Raises BadQueryError."""
-        found = self.properties.get("id" if name == "@iot.id" else name)
-        if found is None:
+        entity_property = self.properties.get("id" if name == "@iot.id" else name)
+        if entity_property is None:
             names = ", ".join([*self.properties, *self.navigations])
             raise BadQueryError(f"{self.name} has no {name[:40]!r}; it has: {names}")
-        return found
+        return entity_property
 
     def find_navigation(self, name: str) -> Navigation:
         """A navigation by name. Raises BadQueryError."""
-        found = self.navigations.get(name)
-        if found is None:
+        navigation = self.navigations.get(name)
+        if navigation is None:
             raise BadQueryError(f"{self.name} has no navigation {name[:40]!r}; it has: {', '.join(self.navigations)}")
-        return found
+        return navigation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +79,10 @@ class Model:
 
     def find_set(self, name: str) -> EntityType:
         """The type of a set. Raises MissingError."""
-        found = self.sets.get(name)
-        if found is None:
+        entity_set = self.sets.get(name)
+        if entity_set is None:
             raise MissingError(f"no set {name[:40]!r}; there are: {', '.join(self.sets)}")
-        return found
+        return entity_set
 
     def target_of(self, navigation: Navigation) -> EntityType:
         """The type that a navigation leads to."""

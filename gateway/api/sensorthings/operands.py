@@ -101,40 +101,40 @@ def build_literal(value: Value, parameters: Parameters) -> Operand:
 
 
 def convert(  # noqa: PLR0911 - one line per kind
-    operand: Operand, wanted: Type, name: str, parameters: Parameters
+    operand: Operand, target: Type, name: str, parameters: Parameters
 ) -> Operand:
     """The operand as this type. `name`: of the function or operator, for the error."""
-    if operand.type is wanted:
+    if operand.type is target:
         return operand
     if operand.type is Type.NULL:
-        return replace(operand, type=wanted, sql=SQL("NULL::" + _NULLS[wanted]))
+        return replace(operand, type=target, sql=SQL("NULL::" + _NULLS[target]))
     if operand.type is Type.JSON:
-        return _convert_json(operand, wanted, name)
-    if wanted is Type.NUMBER and operand.type is Type.ID:
-        return replace(operand, type=wanted, sql=SQL("({})::float8").format(operand.sql))
+        return _convert_json(operand, target, name)
+    if target is Type.NUMBER and operand.type is Type.ID:
+        return replace(operand, type=target, sql=SQL("({})::float8").format(operand.sql))
     if operand.is_literal and isinstance(operand.literal, str):
-        if wanted in {Type.TIME, Type.INTERVAL}:
+        if target in {Type.TIME, Type.INTERVAL}:
             return build_literal(parse_time(operand.literal), parameters)
-        if wanted is Type.DATE:
+        if target is Type.DATE:
             return build_literal(parse_date(operand.literal), parameters)
-    if wanted is Type.INTERVAL and operand.type is Type.TIME:
+    if target is Type.INTERVAL and operand.type is Type.TIME:
         return operand
-    if wanted in {Type.TIME, Type.INTERVAL} and operand.type is Type.DATE:
+    if target in {Type.TIME, Type.INTERVAL} and operand.type is Type.DATE:
         return replace(operand, type=Type.TIME, sql=SQL("(({})::timestamp AT TIME ZONE 'UTC')").format(operand.sql))
-    raise BadQueryError(f"{name}: takes {wanted}, not {operand.type}")
+    raise BadQueryError(f"{name}: takes {target}, not {operand.type}")
 
 
-def _convert_json(operand: Operand, wanted: Type, name: str) -> Operand:
+def _convert_json(operand: Operand, target: Type, name: str) -> Operand:
     """A part of a JSON property; null if it holds another type."""
     casts = {Type.TEXT: None, Type.NUMBER: "float8", Type.BOOLEAN: "boolean"}
-    if wanted not in casts:
-        raise BadQueryError(f"{name}: takes {wanted}, not a part of a JSON property")
+    if target not in casts:
+        raise BadQueryError(f"{name}: takes {target}, not a part of a JSON property")
     text = SQL("({} #>> '{{}}')").format(operand.sql)
-    if wanted is Type.TEXT:
-        return replace(operand, type=wanted, sql=text)
-    kind = {"float8": "number", "boolean": "boolean"}[str(casts[wanted])]
-    cast = SQL("CASE WHEN jsonb_typeof({0}) = {1} THEN {2}::" + str(casts[wanted]) + " END")
-    return replace(operand, type=wanted, sql=cast.format(operand.sql, SQL(f"'{kind}'"), text))
+    if target is Type.TEXT:
+        return replace(operand, type=target, sql=text)
+    kind = {"float8": "number", "boolean": "boolean"}[str(casts[target])]
+    cast = SQL("CASE WHEN jsonb_typeof({0}) = {1} THEN {2}::" + str(casts[target]) + " END")
+    return replace(operand, type=target, sql=cast.format(operand.sql, SQL(f"'{kind}'"), text))
 
 
 def format_shape(geometry: GeoLine | GeoPolygon) -> list[str]:

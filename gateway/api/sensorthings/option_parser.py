@@ -126,8 +126,8 @@ def _parse_expand(text: str, depth: int) -> tuple[Expand, ...]:
     expands: dict[str, Expand] = {}
     for item in _split(text, ","):
         expand = _parse_item(item.strip(), depth)
-        known = expands.get(expand.navigation)
-        expands[expand.navigation] = expand if known is None else _merge(known, expand)
+        earlier = expands.get(expand.navigation)
+        expands[expand.navigation] = expand if earlier is None else _merge(earlier, expand)
     return tuple(expands.values())
 
 
@@ -152,14 +152,16 @@ def _parse_item(item: str, depth: int) -> Expand:
 
 def _merge(first: Expand, second: Expand) -> Expand:
     """`A/B,A/C` expands both B and C below A; other options may stand at one of them only."""
-    given = [expand.options for expand in (first, second) if replace(expand.options, expand=()) != QueryOptions()]
-    if len(given) > 1:
+    non_default = [expand.options for expand in (first, second) if replace(expand.options, expand=()) != QueryOptions()]
+    if len(non_default) > 1:
         raise BadQueryError(f"$expand: {first.navigation[:40]!r} has options twice")
     expands: dict[str, Expand] = {}
     for expand in (*first.options.expand, *second.options.expand):
-        known = expands.get(expand.navigation)
-        expands[expand.navigation] = expand if known is None else _merge(known, expand)
-    return Expand(first.navigation, replace(given[0] if given else QueryOptions(), expand=tuple(expands.values())))
+        earlier = expands.get(expand.navigation)
+        expands[expand.navigation] = expand if earlier is None else _merge(earlier, expand)
+    return Expand(
+        first.navigation, replace(non_default[0] if non_default else QueryOptions(), expand=tuple(expands.values()))
+    )
 
 
 def _split(text: str, separator: str) -> Sequence[str]:

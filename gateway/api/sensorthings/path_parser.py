@@ -92,10 +92,10 @@ def _parse_property(entity: EntityType, steps: Sequence[PathStep], segments: Seq
     if is_value:
         names.pop()
     name = "id" if names and names[0] == "@iot.id" else (names[0] if names else "$value")
-    found = entity.properties.get(name)
-    if found is None:
-        known = ", ".join([*entity.properties, *entity.navigations])
-        raise MissingError(f"{entity.name} has no {name[:40]!r}; it has: {known}")
-    if len(names) > 1 and found.kind is not Kind.JSON:
-        raise MissingError(f"{found.name} has no parts")
-    return Resource(steps=steps, leaf=found, parts=names[1:], is_value=is_value)
+    entity_property = entity.properties.get(name)
+    if entity_property is None:
+        available = ", ".join([*entity.properties, *entity.navigations])
+        raise MissingError(f"{entity.name} has no {name[:40]!r}; it has: {available}")
+    if len(names) > 1 and entity_property.kind is not Kind.JSON:
+        raise MissingError(f"{entity_property.name} has no parts")
+    return Resource(steps=steps, leaf=entity_property, parts=names[1:], is_value=is_value)

@@ -97,18 +97,20 @@ class EntityRenderer:
 Reader = Callable[[Row, Batches], object]
 
 
-def _value_reader(dialect: VersionDialect, found: Property) -> Reader:
+def _value_reader(dialect: VersionDialect, entity_property: Property) -> Reader:
     """How a property is read from a row."""
-    first = found.columns[0] if found.columns else ""
-    if found.kind is Kind.TIME:
+    first = entity_property.columns[0] if entity_property.columns else ""
+    if entity_property.kind is Kind.TIME:
         return lambda row, _: format_instant(row[first])
-    if found.kind is Kind.INTERVAL:
-        return lambda row, _: None if row[first] is None else dialect.format_interval(row[first], row[found.columns[1]])
-    if found.kind is Kind.GEOMETRY:
+    if entity_property.kind is Kind.INTERVAL:
+        return lambda row, _: (
+            None if row[first] is None else dialect.format_interval(row[first], row[entity_property.columns[1]])
+        )
+    if entity_property.kind is Kind.GEOMETRY:
         return lambda row, _: {"type": "Point", "coordinates": [row["longitude"], row["latitude"]]}
-    if found.kind is not Kind.OPAQUE:
+    if entity_property.kind is not Kind.OPAQUE:
         return lambda row, _: row[first]
-    return _OPAQUE_READERS[found.columns]
+    return _OPAQUE_READERS[entity_property.columns]
 
 
 def _trace(row: Row, batches: Batches) -> Document:
@@ -124,9 +126,9 @@ _OPAQUE_READERS: Mapping[tuple[str, ...], Reader] = {
 }
 
 
-def read_property(dialect: VersionDialect, found: Property, row: Row, batches: Batches) -> object:
+def read_property(dialect: VersionDialect, entity_property: Property, row: Row, batches: Batches) -> object:
     """The value of one property of an entity; an id as it is."""
-    return row["id"] if found.kind is Kind.ID else _value_reader(dialect, found)(row, batches)
+    return row["id"] if entity_property.kind is Kind.ID else _value_reader(dialect, entity_property)(row, batches)
 
 
 def _format_period(start: datetime, end: datetime) -> str:

@@ -170,8 +170,8 @@ class _SnapshotReader:
         keys = sorted({row[navigation.column] for row in rows})
         if not keys:
             return _Expanded(documents={}, counts={}, continued=frozenset(), next_query="")
-        wanted = _EXPANDED_TOP if expand.options.top is None else expand.options.top
-        limit = min(wanted, max(1, MAX_ROWS // len(keys))) if navigation.is_set else 1
+        top = _EXPANDED_TOP if expand.options.top is None else expand.options.top
+        limit = min(top, max(1, MAX_ROWS // len(keys))) if navigation.is_set else 1
         children = await self.fetch(build_expanded(model, navigation, expand.options, keys, limit + 1)) if limit else []
         counts = {}
         if expand.options.count:

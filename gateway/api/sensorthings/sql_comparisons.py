@@ -75,9 +75,9 @@ def _align(operator: str, left: Operand, right: Operand, parameters: Parameters)
         return tuple(  # type: ignore[return-value]
             convert(value, Type.INTERVAL, operator, parameters) for value in (left, right)
         )
-    for wanted in (Type.NUMBER, Type.BOOLEAN, Type.DATE, Type.DAY_TIME, Type.DURATION):
-        if wanted in types:
-            return convert(left, wanted, operator, parameters), convert(right, wanted, operator, parameters)
+    for target in (Type.NUMBER, Type.BOOLEAN, Type.DATE, Type.DAY_TIME, Type.DURATION):
+        if target in types:
+            return convert(left, target, operator, parameters), convert(right, target, operator, parameters)
     if types == {Type.ID}:
         return left, right
     if Type.ID in types or Type.GEOMETRY in types:

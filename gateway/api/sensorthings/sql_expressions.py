@@ -49,10 +49,10 @@ def resolve_path(model: Model, entity: EntityType, path: Path) -> tuple[list[Nav
         entity = model.target_of(navigation)
     if not names:
         raise BadQueryError(f"{'/'.join(path.names)}: name a property of {entity.name}")
-    found = entity.find_property(names.pop(0))
-    if names and found.kind is not Kind.JSON:
-        raise BadQueryError(f"{'/'.join(path.names)}: {found.name} has no parts")
-    return navigations, found, names
+    entity_property = entity.find_property(names.pop(0))
+    if names and entity_property.kind is not Kind.JSON:
+        raise BadQueryError(f"{'/'.join(path.names)}: {entity_property.name} has no parts")
+    return navigations, entity_property, names
 
 
 def walk_paths(expression: Expression) -> Iterator[Path]:
@@ -179,17 +179,19 @@ class SqlCompiler:
         return Operand(type=Type.BOOLEAN, sql=SQL("({})").format(joined))
 
     def _build_path(self, path: Path, bindings: Bindings) -> Operand:
-        navigations, found, parts = resolve_path(self.model, bindings[()].entity, path)
+        navigations, entity_property, parts = resolve_path(self.model, bindings[()].entity, path)
         scope = bindings[tuple(navigation.name for navigation in navigations)]
-        if found.kind is Kind.OPAQUE:
-            raise UnsupportedError(f"{found.name} cannot be used in a filter or an order")
-        if found.kind is Kind.ID:
+        if entity_property.kind is Kind.OPAQUE:
+            raise UnsupportedError(f"{entity_property.name} cannot be used in a filter or an order")
+        if entity_property.kind is Kind.ID:
             return build_id(scope)
-        columns = [scope.column(name) for name in found.columns]
+        columns = [scope.column(name) for name in entity_property.columns]
         if parts:
             keys = self.parameters.add(list(parts), "text[]")
             return Operand(type=Type.JSON, sql=SQL("nullif({} #> {}, 'null')").format(columns[0], keys))
-        return Operand(type=_TYPES[found.kind], sql=columns[0], second=columns[1] if len(columns) > 1 else None)
+        return Operand(
+            type=_TYPES[entity_property.kind], sql=columns[0], second=columns[1] if len(columns) > 1 else None
+        )
 
     def _build_arithmetic(self, operator: str, left: Operand, right: Operand) -> Operand:
         types = {left.type, right.type}

@@ -19,7 +19,7 @@ export function formatter(boot) {
     // A peak with its unit; of a raw signal its share or multiple of the background, because its number means nothing.
     peak(event) {
       if (!format.isRawSignal(event.unit) || !(event.background > 0)) return `${format.number(event.peak)} ${format.unit(event.unit)}`;
-      const ratio = format.ratio(event.peak, event.background);
+      const ratio = format.ratio(event);
       if (ratio) return boot.peakPhrases.times.replace("{ratio}×", ratio);
       return boot.peakPhrases.share.replace("{share}", Math.round((100 * event.peak) / event.background));
     },
@@ -44,8 +44,9 @@ export function formatter(boot) {
       const hours = (seconds / 3600).toFixed(1).replace(/\.0$/, "");
       return `${dutch ? hours.replace(".", ",") : hours} ${texts.hours_long}`;
     },
-    ratio(peak, background) {
-      if (!(background > 0) || peak < 1.5 * background) return "";
+    ratio({ peak, background, unit }) {
+      const isLevel = unit.startsWith("dB"); // a logarithm: 80 dB is not twice as much as 40 dB
+      if (isLevel || !(background > 0) || peak < 1.5 * background) return "";
       const ratio = peak / background;
       const text = ratio.toFixed(ratio < 10 ? 1 : 0);
       return `${dutch ? text.replace(".", ",") : text}${texts.times}`;

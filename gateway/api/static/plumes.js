@@ -48,7 +48,7 @@ export function peakRow(plume, { boot, format, stationName }) {
   const others = plume.stations.length - 1;
   const station = others ? `${stationName(plume.stations[0])} ${(others === 1 ? boot.otherStations[0] : boot.otherStations[1]).replace("{number}", others)}` : stationName(plume.stations[0]);
   const parts = [nameOf(leading.observedProperty), words[leading.severity]];
-  const ratio = format.isRawSignal(leading.unit) ? "" : format.ratio(leading.peak, leading.background);
+  const ratio = format.isRawSignal(leading.unit) ? "" : format.ratio(leading);
   if (ratio) parts.push(ratio);
   parts.push(plume.end ? `${format.timeOfDay(plume.onset)}, ${format.duration(plume.onset, plume.end)}` : `${words.since} ${format.timeOfDay(plume.onset)}`);
   const row = element(

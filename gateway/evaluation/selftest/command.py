@@ -3,12 +3,13 @@
 import argparse
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 import psycopg
 from msgspec import Struct
 
+from edge_agent.command_line import parse_time
 from gateway.detection.settings import DetectionSettings
 from gateway.errors import GatewayError, StartError
 from gateway.evaluation.selftest.hour_loader import ONE_HOUR, QUERIES, HourExaminer, HourResult
@@ -41,11 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _parse_hour(text: str) -> datetime:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no moment; write it as 2026-11-21T16:00:00Z") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).replace(minute=0, second=0, microsecond=0)
+    return parse_time(text).replace(minute=0, second=0, microsecond=0)
 
 
 def run(args: argparse.Namespace, dsn: str, detection: DetectionSettings, settings: SelfTestSettings) -> int:
@@ -106,7 +103,7 @@ def format_detection_rate(rate: DetectionRate) -> str:
     low, high = rate.confidence_interval
     text = (
         f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks "
-        f"of {rate.multiple:g} times the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
+        f"of {rate.multiple:g} times the noise {rate.detected} were found ({100 * low:.0f} to {100 * high:.0f} %)"
     )
     if rate.delay is None or rate.ratio is None:
         return text

@@ -94,9 +94,9 @@ def size_peak(
         return None
     noise = 1.4826 * float(np.median(np.abs(value[before] - np.median(value[before]))))
     height = drawn_peak.multiple * max(noise, min_noise)
-    seen = height * float(pulse_shape(at[inside], onset, end, drawn_peak.shape).max())
+    sampled_height = height * float(pulse_shape(at[inside], onset, end, drawn_peak.shape).max())
     return SyntheticPeak(
-        drawn_peak=drawn_peak, onset=onset, end=end, interval=interval, height=height, sampled_height=seen
+        drawn_peak=drawn_peak, onset=onset, end=end, interval=interval, height=height, sampled_height=sampled_height
     )
 
 

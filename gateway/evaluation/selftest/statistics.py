@@ -13,25 +13,25 @@ _Z = 1.959963984540054  # 95 %, two-sided
 
 @dataclass(frozen=True, kw_only=True)
 class DetectionRate:
-    """Peaks of one property, interval (s) and height (times the noise): how many, found, medians of delay and size."""
+    """Peaks of one property, interval (s) and height (times the noise): how many, medians of delay and size."""
 
     observed_property: str
     interval: int
     multiple: float
     injected: int
-    found: int
+    detected: int
     delay: float | None
     ratio: float | None
 
     @property
     def probability(self) -> float:
         """Share of detected peaks."""
-        return self.found / self.injected
+        return self.detected / self.injected
 
     @property
     def confidence_interval(self) -> tuple[float, float]:
         """95 % interval of the share."""
-        return wilson_interval(self.found, self.injected)
+        return wilson_interval(self.detected, self.injected)
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def _compute_detection_rate(
         interval=interval,
         multiple=multiple,
         injected=len(peak_results),
-        found=len(hits),
+        detected=len(hits),
         delay=median([result.delay for result in hits if result.delay is not None]) if hits else None,
         ratio=median([result.ratio for result in hits if result.ratio is not None]) if hits else None,
     )

@@ -25,7 +25,7 @@ class ShadowReport(Struct, frozen=True, kw_only=True):
     live_detectors: tuple[str, ...]
     since: datetime
     until: datetime
-    found: Comparison
+    comparison: Comparison
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,12 +63,12 @@ def _build_report(connection: psycopg.Connection, requested_name: str | None, da
         live_detectors=tuple(sorted({event.detector for event in live})),
         since=since,
         until=until,
-        found=compare_events(live, shadow),
+        comparison=compare_events(live, shadow),
     )
 
 
 def _format_report(report: ShadowReport) -> str:
-    comparison = report.found
+    comparison = report.comparison
     lines = [
         f"shadow {report.shadow} ({report.detector}) beside {', '.join(report.live_detectors) or 'a live detector'}",
         (

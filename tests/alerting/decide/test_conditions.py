@@ -58,15 +58,15 @@ def test_reading_a_polygon_raises_nothing_but_settings_errors(text):
 
 
 @pytest.mark.parametrize(
-    "given_",
+    "document",
     ["", "POINT(4 52)", "POLYGON((4 52, 5 52, 4 52))", "POLYGON((4 5, 5 5, 9 95, 4 5))", '{"type": "Point"}', "{", {}],
 )  # fmt: skip
-def test_what_encloses_nothing_is_refused(given_):
+def test_a_document_that_is_no_polygon_is_refused(document):
     with pytest.raises(SettingsError):
-        polygon.parse(given_)
+        polygon.parse(document)
 
 
-def test_a_route_takes_only_what_is_inside_its_jurisdiction():
+def test_a_route_takes_only_alerts_inside_its_jurisdiction():
     inside, outside = "POLYGON((4 52, 5 52, 5 53, 4 53, 4 52))", "POLYGON((6 50, 7 50, 7 51, 6 51, 6 50))"
     routes = [Route(receiver="limburg", inside=outside), Route(receiver="noord-holland", inside=inside)]
     assert [v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, ONSET)] == ["noord-holland"]
@@ -121,7 +121,7 @@ TURNS = Roster(
 
 
 @pytest.mark.parametrize(
-    ("when", "who"),
+    ("when", "receiver"),
     [
         ("2026-10-19T08:59:59+02:00", "wacht"),
         ("2026-10-19T09:00:00+02:00", "jansen"),
@@ -132,8 +132,8 @@ TURNS = Roster(
         ("2026-11-21T09:00:00+01:00", "bakker"),
     ],
 )
-def test_turns_change_at_the_same_hour_summer_and_winter(when, who):
-    assert TURNS.find_on_duty(datetime.fromisoformat(when)) == who
+def test_turns_change_at_the_same_hour_summer_and_winter(when, receiver):
+    assert TURNS.find_on_duty(datetime.fromisoformat(when)) == receiver
 
 
 @given(MOMENTS)
@@ -156,15 +156,15 @@ def test_a_route_to_a_roster_notifies_and_reminds_the_receiver_on_duty():
 def test_a_roster_that_cannot_work_is_refused(fields):
     shifts = fields.pop("shift", [])
     with pytest.raises(SettingsError):
-        Roster(name="piket", otherwise="wacht", shift=[Shift(**one) for one in shifts], **fields)
+        Roster(name="piket", otherwise="wacht", shift=[Shift(**shift) for shift in shifts], **fields)
 
 
 def test_routes_apply_only_at_their_hours():
     routes = [Route(receiver="dag", hours=["mon-fri 08:00-18:00"]), Route(receiver="nacht")]
-    for when, who in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
+    for when, receiver in (("2026-11-20T10:00:00+00:00", "dag"), ("2026-11-21T02:00:00+00:00", "nacht")):
         assert [
             v.receiver for v in NotificationPolicy(routes).decide(make_alert(), {}, datetime.fromisoformat(when))
-        ] == [who]
+        ] == [receiver]
 
 
 @given(st.lists(st.tuples(st.integers(-40, 40), st.integers(-40, 40)), min_size=3, max_size=12), st.data())
@@ -213,7 +213,7 @@ def test_a_policy_without_levels_asks_for_none():
 
 
 def test_the_end_of_an_event_passes_a_route_with_levels_as_any_threshold():
-    """Whoever was notified must learn of the end although the mean has fallen below the level since."""
+    """A notified receiver gets the end although the mean has fallen below the level since."""
     (decision,) = NotificationPolicy([Route(receiver="ggd", at_or_above=[LEVEL])]).decide(
         make_ended_alert(2), {}, ONSET
     )

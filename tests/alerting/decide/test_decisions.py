@@ -20,8 +20,8 @@ from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 LAST_NOTIFIED = {"od": LastNotified(severity=Severity.SEVERE)}
 
 
-def reason(one, *routes, told=None):
-    (decision,) = NotificationPolicy(routes or [Route(receiver="od")]).decide(one, told or {}, ONSET)
+def reason(alert, *routes, last_notified=None):
+    (decision,) = NotificationPolicy(routes or [Route(receiver="od")]).decide(alert, last_notified or {}, ONSET)
     assert decision.notify == (decision.reason is DecisionReason.ROUTED)
     return decision.reason
 
@@ -54,34 +54,37 @@ def test_an_end_that_raises_severity_notifies_receivers_with_that_threshold():
         [Route(receiver="all", go_on=True), Route(receiver="worst", least_severity=Severity.SEVERE)]
     )
 
-    def told(known, *, rose):
+    def decide_by_receiver(last_notified, *, rose):
         return {
             v.receiver: v.notify
-            for v in policy.decide(make_ended_alert(), known, ONSET, earlier=EarlierRevisions(rose_at_end=rose))
+            for v in policy.decide(make_ended_alert(), last_notified, ONSET, earlier=EarlierRevisions(rose_at_end=rose))
         }
 
-    assert told({"all": moderate}, rose=True) == {"all": True, "worst": True}
-    assert told({"all": moderate}, rose=False) == {"all": True}
+    assert decide_by_receiver({"all": moderate}, rose=True) == {"all": True, "worst": True}
+    assert decide_by_receiver({"all": moderate}, rose=False) == {"all": True}
     of_the_plume = structs.replace(moderate, of_this_event=False)
-    assert told({"all": of_the_plume}, rose=True) == {"all": True, "worst": True}
-    assert told({"worst": structs.replace(severe, of_this_event=False)}, rose=True) == {"all": True, "worst": False}
-    assert told({}, rose=False) == {"all": False, "worst": False}
+    assert decide_by_receiver({"all": of_the_plume}, rose=True) == {"all": True, "worst": True}
+    assert decide_by_receiver({"worst": structs.replace(severe, of_this_event=False)}, rose=True) == {
+        "all": True,
+        "worst": False,
+    }
+    assert decide_by_receiver({}, rose=False) == {"all": False, "worst": False}
 
 
 def test_an_update_notifies_only_if_severity_rises():
     worse = make_alert(2, change=Change.UPDATED, severity=Severity.EXTREME)
-    assert reason(worse, told=LAST_NOTIFIED) is DecisionReason.ROUTED
-    assert reason(make_alert(2, change=Change.UPDATED), told=LAST_NOTIFIED) is DecisionReason.NOT_WORSE
+    assert reason(worse, last_notified=LAST_NOTIFIED) is DecisionReason.ROUTED
+    assert reason(make_alert(2, change=Change.UPDATED), last_notified=LAST_NOTIFIED) is DecisionReason.NOT_WORSE
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])
 def test_an_end_notifies_the_receivers_notified_of_the_event(change):
-    assert reason(make_alert(2, change=change), told=LAST_NOTIFIED) is DecisionReason.ROUTED
+    assert reason(make_alert(2, change=change), last_notified=LAST_NOTIFIED) is DecisionReason.ROUTED
     assert reason(make_alert(2, change=change)) is DecisionReason.NEVER_TOLD
 
 
 def test_an_end_notifies_at_any_confidence():
-    assert reason(make_ended_alert(confidence=0.1), told=LAST_NOTIFIED) is DecisionReason.ROUTED
+    assert reason(make_ended_alert(confidence=0.1), last_notified=LAST_NOTIFIED) is DecisionReason.ROUTED
 
 
 def test_the_first_matching_route_is_the_last_without_go_on():
@@ -97,9 +100,9 @@ def test_the_first_matching_route_is_the_last_without_go_on():
     st.lists(st.sampled_from(['area="ijmond"', 'area!="ijmond"', 'severity=~"severe|extreme"']), max_size=3),
 )
 def test_deciding_is_total(change, severity, confidence, late, match):
-    one = make_alert(change=change, severity=severity, confidence=confidence, detected_late=late)
-    for told in ({}, LAST_NOTIFIED):
-        assert NotificationPolicy([Route(receiver="od", match=match)]).decide(one, told, ONSET)
+    alert = make_alert(change=change, severity=severity, confidence=confidence, detected_late=late)
+    for last_notified in ({}, LAST_NOTIFIED):
+        assert NotificationPolicy([Route(receiver="od", match=match)]).decide(alert, last_notified, ONSET)
 
 
 @pytest.mark.parametrize(

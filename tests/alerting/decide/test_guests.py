@@ -1,4 +1,4 @@
-"""An event that only guests saw notifies nobody; with another station it is an event like any other."""
+"""An event at guests alone notifies nobody; an event at a guest and another station is decided as any event."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ CHANGES = st.fixed_dictionaries(
 
 
 @given(changes=CHANGES, calm=st.booleans(), earlier=REVISIONS)
-def test_what_only_guests_saw_never_notifies(changes, calm, earlier):
+def test_an_alert_from_guests_alone_notifies_nobody(changes, calm, earlier):
     alert = guest_alert(**changes)
     decisions = POLICY.decide(alert, {}, ONSET, calm=calm, earlier=earlier)
     assert {decision.receiver for decision in decisions} == {"od", "sure", "all"}
@@ -51,7 +51,7 @@ def test_a_guest_beside_another_station_is_decided_as_any_other(severity, late, 
     )
 
 
-def test_a_guest_never_leads_a_plume_that_another_station_saw():
+def test_a_guest_never_leads_a_plume_with_another_station():
     guest = structs.replace(guest_alert(severity=Severity.EXTREME), event_id="a", excess=500.0, peak=510.0)
     own = structs.replace(make_alert(), event_id="b", severity=Severity.MINOR)
     plume = build_plume("a", own.area, [event_of_alert(guest), event_of_alert(own)])

@@ -28,7 +28,7 @@ def fault(kind="copied", **fields):
     return NodeFault(kind=kind, **{**place, "since": NOW, "clock_error_ms": None, **fields})
 
 
-def test_a_copied_node_is_named_with_what_to_do():
+def test_a_copied_node_is_named_with_the_remedy():
     (alert,) = build_node_alerts([fault()], NOW)
     assert alert.sentence["nl"].startswith(
         "Twee kaarten van node ijm-001 (Wijk aan Zee) sturen tegelijk, sinds za 21-11"
@@ -62,7 +62,7 @@ def test_a_duration_never_needs_a_singular():
 
 
 @pytest.mark.parametrize("kind", sorted(NETWORK_KINDS))
-def test_every_network_alert_passes_all_routes_by_and_goes_to_the_network_receiver(kind):
+def test_every_network_alert_notifies_only_the_network_receiver(kind):
     (alert,) = build_node_alerts([fault(kind)], NOW)
     policy = NotificationPolicy([Route(receiver="inspectorate")], network_receiver="network")
     assert [(decision.receiver, decision.notify) for decision in policy.decide(alert, {}, NOW)] == [("network", True)]
@@ -96,7 +96,7 @@ FAULTS = {
 
 
 def with_network_receiver(settings, server):
-    """An inspectorate that gets all peaks, and the people who look after the network."""
+    """An inspectorate that gets all peaks, and the receiver for the network."""
     chosen = settings(mail=server)
     channels = [EmailSettings(to=["beheer@od.example"])] if server else []
     network = ReceiverSettings(name="network", email=channels)

@@ -41,7 +41,7 @@ def test_a_program_that_is_too_large_is_refused_with_the_remedy(pattern):
 
 
 @pytest.mark.parametrize("pattern", UNSUPPORTED)
-def test_what_needs_backtracking_is_refused_with_the_remedy(pattern):
+def test_a_pattern_that_needs_backtracking_is_refused_with_the_remedy(pattern):
     with pytest.raises(SettingsError, match=r"matcher .*back references and look-arounds are not supported"):
         Matcher.parse(f'station!~"{pattern}"')
 
@@ -58,7 +58,7 @@ def test_a_long_matcher_is_shortened_in_its_sentence():
     assert len(str(error.value)) < 400
 
 
-def test_a_character_that_is_half_of_one_is_refused_in_a_pattern_and_matches_nothing_in_a_text():
+def test_a_lone_surrogate_is_refused_in_a_pattern_and_matches_nothing_in_a_text():
     with pytest.raises(SettingsError, match="holds a character that is none"):
         Matcher.parse('station=~"\ud800"')
     assert Pattern("a").matches("\ud800") is False
@@ -80,7 +80,7 @@ def test_a_stored_silence_that_cannot_be_evaluated_stops_no_decision_and_is_name
     assert rule.reason.startswith("matcher ")
 
 
-def test_rules_that_are_together_too_large_are_set_aside_from_the_newest_on():
+def test_rules_above_the_total_size_are_ignored_from_the_newest_on():
     texts = [f'station=~"(?:s{number}|[a-z]{{100}})"' for number in range(3_000)]
     cost = Matcher.parse(texts[0]).cost
     index = MatcherIndex([(number, [text]) for number, text in enumerate([*texts, 'station="x"'])])
@@ -92,7 +92,7 @@ def test_rules_that_are_together_too_large_are_set_aside_from_the_newest_on():
     assert list(index.find_matching({"station": "x"})) == [3_000]
 
 
-def test_settings_with_such_a_rule_are_refused_with_their_path():
+def test_settings_with_an_unsupported_pattern_are_refused_with_their_path():
     with pytest.raises(SettingsError, match=r"alerting\.route\[1\]\.match: matcher 'site=~.*look-arounds"):
         check_conditions([Route(receiver="a"), Route(receiver="b", match=['site=~"(?=a)b"'])], [])
     with pytest.raises(SettingsError, match=r"alerting\.route\[\d+\]\.match: there are too many regular expressions"):

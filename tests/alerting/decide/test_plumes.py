@@ -64,7 +64,7 @@ async def test_a_more_severe_property_of_the_same_plume_notifies(database, setti
     assert len(server.received) == 2
 
 
-def happening(minutes=0, **changes):
+def make_alert_with_end(minutes=0, **changes):
     """An alert of now, and its end a second later."""
     began = datetime.now(UTC) - timedelta(minutes=minutes)
     over = began + timedelta(seconds=1)
@@ -76,11 +76,11 @@ async def test_a_flickering_event_notifies_once_and_ends_once(database, settings
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             for n in range(6):
-                await deliver_in_turn(database, *happening(event_id=f"e{n}"))
+                await deliver_in_turn(database, *make_alert_with_end(event_id=f"e{n}"))
             assert len(server.received) == 1
             change(database, "UPDATE alerting.member SET changed_at = now() - interval '6 minutes'")
             await wait_until(lambda: len(server.received) == 2)
-            await deliver_in_turn(database, happening(event_id="later")[0])
+            await deliver_in_turn(database, make_alert_with_end(event_id="later")[0])
             assert len(server.received) == 3
     assert subject(server.received[1]).startswith("Piek voorbij")
 
@@ -88,7 +88,10 @@ async def test_a_flickering_event_notifies_once_and_ends_once(database, settings
 async def test_alerts_that_waited_for_alerting_are_decided_by_the_times_of_their_events(database, settings):
     """Two peaks two hours apart are two plumes, also if they are decided together."""
     with MailServer() as server:
-        first, second = happening(minutes=180, event_id="first"), happening(minutes=60, event_id="second")
+        first, second = (
+            make_alert_with_end(minutes=180, event_id="first"),
+            make_alert_with_end(minutes=60, event_id="second"),
+        )
         await insert_alerts(database, *first, *second)
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             await wait_until_delivered(database)
@@ -100,10 +103,10 @@ async def test_alerts_that_waited_for_alerting_are_decided_by_the_times_of_their
 async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            hung, over = happening(event_id="hung")
+            hung, over = make_alert_with_end(event_id="hung")
             await deliver_in_turn(database, hung)
             change(database, "UPDATE alerting.plume SET opened_at = now() - interval '7 hours'")
-            await deliver_in_turn(database, happening(event_id="new")[0])
+            await deliver_in_turn(database, make_alert_with_end(event_id="new")[0])
             assert len(server.received) == 2
             await deliver_in_turn(database, over)
     assert len(server.received) == 3
@@ -112,8 +115,8 @@ async def test_an_event_that_never_ends_does_not_suppress_a_later_one(database, 
 async def test_an_event_without_a_plume_still_notifies_of_its_end(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
-            one, over = happening()
-            await deliver_in_turn(database, one)
+            opened, over = make_alert_with_end()
+            await deliver_in_turn(database, opened)
             change(database, "DELETE FROM alerting.member")
             await deliver_in_turn(database, over)
     assert len(server.received) == 2
@@ -152,15 +155,15 @@ async def test_a_severity_drop_notifies_after_its_hold_and_a_rise_at_once(databa
 
 @given(st.lists(st.tuples(st.sampled_from(list(Severity)), st.integers(1, 2000)), min_size=2, max_size=30))
 def test_a_severity_drop_never_notifies_before_its_hold(steps):
-    told, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
+    last_notified, now, hold = Severity.EXTREME, ONSET, timedelta(minutes=10)
     for (severity, _), (_, wait) in itertools.pairwise(steps):
-        course = PlumeSeverity(receiver="od", last_notified=told, current=severity, since=now)
+        course = PlumeSeverity(receiver="od", last_notified=last_notified, current=severity, since=now)
         now += timedelta(seconds=wait)
         decision = decide_severity_drop(course, now, hold)
-        assert (decision is not None) == (severity.rank < told.rank and wait >= 600)
+        assert (decision is not None) == (severity.rank < last_notified.rank and wait >= 600)
         if decision is not None:
             assert decision.reason is DecisionReason.EASED
-            told = severity
+            last_notified = severity
 
 
 async def test_a_station_without_data_ends_no_event_and_notifies_once(database, settings):
@@ -200,7 +203,7 @@ NOW = datetime(2026, 11, 21, 3, tzinfo=UTC)
 SITE = WatchedSite(name="Tata Steel", area="ijmond", latitude=52.478, longitude=4.604)
 
 
-def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
+def make_contact(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     last = NOW - timedelta(minutes=minutes)
     return StationContact(station=station, area=area, latitude=latitude, longitude=4.594, last_heard=last)
 
@@ -209,27 +212,27 @@ def heard(minutes, station="wijk-aan-zee", area="ijmond", latitude=52.494):
     ("stations", "silent"),
     [
         ([], []),
-        ([heard(14)], []),
-        ([heard(16)], ["ijmond"]),
-        ([heard(16), heard(1, "velsen")], []),
-        ([heard(16), heard(1, "beverwijk", latitude=52.7)], ["Tata Steel"]),
-        ([heard(16), heard(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
+        ([make_contact(14)], []),
+        ([make_contact(16)], ["ijmond"]),
+        ([make_contact(16), make_contact(1, "velsen")], []),
+        ([make_contact(16), make_contact(1, "beverwijk", latitude=52.7)], ["Tata Steel"]),
+        ([make_contact(16), make_contact(99, "geleen", "chemelot", 50.9)], ["chemelot", "ijmond"]),
     ],
 )
 def test_an_area_or_site_alerts_if_no_station_sends_data(stations, silent):
-    found = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
-    assert [one.place.name for one in found] == silent
+    alerts = find_network_alerts(stations, [SITE], [], NOW, timedelta(minutes=15))
+    assert [alert.place.name for alert in alerts] == silent
     later = find_network_alerts(stations, [SITE], [], NOW + timedelta(seconds=30), timedelta(minutes=15))
-    assert {one.event_id for one in found} <= {one.event_id for one in later}
+    assert {alert.event_id for alert in alerts} <= {alert.event_id for alert in later}
 
 
 def test_a_network_alert_has_its_sentence_in_both_languages():
-    (one,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
-    assert one.sentence == {
+    (alert,) = find_network_alerts([], [], [UnreachableReceiver(receiver="od", since=NOW)], NOW, timedelta(minutes=15))
+    assert alert.sentence == {
         "nl": "Meldingen aan od komen sinds 04:00:00 niet aan",
         "en": "Alerts to od have not arrived since 04:00:00",
     }
-    assert end_network_alert(one, 2, NOW).sentence["nl"].startswith("Berichten aan od: de storing is voorbij")
+    assert end_network_alert(alert, 2, NOW).sentence["nl"].startswith("Berichten aan od: de storing is voorbij")
 
 
 async def test_only_the_network_receiver_is_notified_of_an_area_without_data(database, settings):
@@ -249,12 +252,12 @@ async def test_only_the_network_receiver_is_notified_of_an_area_without_data(dat
 async def test_an_end_states_that_the_peak_was_more_severe_than_notified(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            opened, over = happening(severity=Severity.MODERATE)
+            opened, over = make_alert_with_end(severity=Severity.MODERATE)
             await deliver_in_turn(database, opened, structs.replace(over, severity=Severity.SEVERE))
             await wait_until(lambda: len(server.received) == 2)
     first, last = (
-        email.message_from_bytes(one.content, policy=email.policy.default).get_body(("plain",)).get_content()
-        for one in server.received
+        email.message_from_bytes(envelope.content, policy=email.policy.default).get_body(("plain",)).get_content()
+        for envelope in server.received
     )
     assert "ernstiger" not in first
     assert "De piek was ernstiger dan wij toen meldden." in last
@@ -264,7 +267,7 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
     with MailServer() as server:
         severe = [Route(receiver="od", least_severity=Severity.SEVERE)]
         async with run_dispatchers(settings(mail=server, calm_minutes=5, route=severe), database):
-            opened, over = happening(severity=Severity.MODERATE)
+            opened, over = make_alert_with_end(severity=Severity.MODERATE)
             await deliver_in_turn(database, opened)
             assert server.received == []
             await deliver_in_turn(database, structs.replace(over, severity=Severity.SEVERE))
@@ -274,12 +277,12 @@ async def test_an_end_that_reaches_a_receivers_threshold_notifies_it(database, s
 
 
 async def test_a_plume_over_two_stations_is_one_message_and_one_end(database, settings):
-    there = {"event_id": "there", "station": "beverwijk", "plume": "p1"}
+    elsewhere = {"event_id": "there", "station": "beverwijk", "plume": "p1"}
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await deliver_in_turn(
-                database, make_alert(plume="p1"), make_alert(**there),
-                make_ended_alert(plume="p1"), make_ended_alert(**there),
+                database, make_alert(plume="p1"), make_alert(**elsewhere),
+                make_ended_alert(plume="p1"), make_ended_alert(**elsewhere),
             )  # fmt: skip
             await wait_until(lambda: len(server.received) == 2)
     assert [reason for *_, reason in fetch_rows(database, REASONS)] == [

@@ -50,15 +50,15 @@ def test_a_silence_never_outlives_its_end_and_never_begins_early(seconds):
 
 
 @pytest.mark.parametrize(
-    ("excess", "day", "told"),
+    ("excess", "day", "notifies"),
     [(75.6, 1, False), (100.0, 1, True), (250.0, 1, True), (75.6, 41, False), (75.6, 42, True)],
 )
-def test_a_known_source_suppresses_below_its_level_and_through_its_last_day(excess, day, told):
+def test_a_known_source_suppresses_below_its_level_and_through_its_last_day(excess, day, notifies):
     (decision,) = NotificationPolicy(ROUTES, [SOURCE]).decide(
         make_alert(excess=excess), {}, ONSET + timedelta(days=day - 1)
     )
-    assert decision.notify is told
-    assert told or (decision.reason is DecisionReason.KNOWN_SOURCE and "vergunning 12-34" in decision.detail)
+    assert decision.notify is notifies
+    assert notifies or (decision.reason is DecisionReason.KNOWN_SOURCE and "vergunning 12-34" in decision.detail)
 
 
 @pytest.mark.parametrize("change", [Change.ENDED, Change.VOIDED])

@@ -1,4 +1,4 @@
-"""No disguise of an inner address makes it public: whatever hides an IPv4 address is judged by that address."""
+"""A private IPv4 address inside an IPv6 address is never public: the inner address decides."""
 
 import csv
 import ipaddress
@@ -32,10 +32,10 @@ INNER_6 = [
 ]
 
 
-def within(network):
-    known = ipaddress.ip_network(network)
-    return st.integers(int(known.network_address), int(known.broadcast_address)).map(
-        lambda number: ipaddress.IPv6Address(number) if known.version == 6 else ipaddress.IPv4Address(number)
+def addresses_of(network):
+    block = ipaddress.ip_network(network)
+    return st.integers(int(block.network_address), int(block.broadcast_address)).map(
+        lambda number: ipaddress.IPv6Address(number) if block.version == 6 else ipaddress.IPv4Address(number)
     )
 
 
@@ -53,17 +53,17 @@ def disguises(inner):
 
 @pytest.mark.parametrize("network", INNER)
 def test_no_inner_address_is_public_in_any_disguise(network):
-    @given(within(network))
+    @given(addresses_of(network))
     def law(inner):
-        for one in disguises(inner):
-            assert not is_public(str(one)), one
+        for address in disguises(inner):
+            assert not is_public(str(address)), address
 
     law()
 
 
 @pytest.mark.parametrize("network", INNER_6)
 def test_no_inner_ipv6_address_is_public(network):
-    @given(within(network))
+    @given(addresses_of(network))
     def law(inner):
         assert not is_public(str(inner))
         assert not is_public(f"{inner}%eth0")
@@ -78,7 +78,7 @@ def test_a_public_address_is_public(address):
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "1.2.3", "0x7f000001", "2130706433", "127.1"])
-def test_what_is_no_address_is_not_guessed_at(text):
+def test_a_text_that_is_no_address_is_an_error(text):
     with pytest.raises(ValueError, match="address"):
         is_public(text)
 

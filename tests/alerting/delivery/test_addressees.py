@@ -42,9 +42,9 @@ DELIVERED, REFUSED, FAILED, UNKNOWN = (
 )  # fmt: skip
 
 
-def addressed(settings, **given):
+def make_settings(settings, **options):
     """Settings with three addressees in one mail channel."""
-    chosen = settings(**given)
+    chosen = settings(**options)
     receiver = structs.replace(chosen.receiver[0], email=[EmailSettings(to=[ANN, BOB, CAS])])
     return structs.replace(chosen, receiver=[receiver])
 
@@ -57,7 +57,7 @@ async def explain(dsn):
 async def test_three_addressees_have_three_outcomes_and_only_the_third_is_tried_again(database, settings):
     answers = {BOB: ["550 5.1.1 no such user"], CAS: ["450 4.2.1 try later", "250 OK"]}
     with MailServer(recipients=answers) as server:
-        async with run_dispatchers(addressed(settings, mail=server), database):
+        async with run_dispatchers(make_settings(settings, mail=server), database):
             await insert_alerts(database, make_alert())
             await skip_retry_delay(database)
             await wait_until_delivered(database)
@@ -73,9 +73,9 @@ async def test_three_addressees_have_three_outcomes_and_only_the_third_is_tried_
     assert f"{BOB}: 550 5.1.1 no such user" in describe_step_details(first, "en")
 
 
-async def test_a_worker_that_died_with_an_answer_repeats_nothing_to_those_who_were_settled(database, settings):
+async def test_after_a_worker_died_only_unsettled_addressees_get_the_mail_again(database, settings):
     with MailServer(recipients={BOB: ["550 no"], CAS: ["450 later", "250 OK"]}) as server:
-        chosen = addressed(settings, mail=server)
+        chosen = make_settings(settings, mail=server)
         async with run_dispatchers(chosen, database):
             await insert_alerts(database, make_alert())
             await wait_until(lambda: fetch_rows(database, "SELECT 1 FROM alerting.delivery"))
@@ -95,9 +95,9 @@ async def test_a_worker_that_died_with_an_answer_repeats_nothing_to_those_who_we
     ]
 
 
-async def test_a_mail_that_everybody_took_is_delivered_and_all_names_are_in_its_header(database, settings):
+async def test_a_mail_accepted_by_all_addressees_is_delivered_with_all_names_in_its_header(database, settings):
     with MailServer() as server:
-        async with run_dispatchers(addressed(settings, mail=server), database):
+        async with run_dispatchers(make_settings(settings, mail=server), database):
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
     (mail,) = server.received
@@ -106,10 +106,10 @@ async def test_a_mail_that_everybody_took_is_delivered_and_all_names_are_in_its_
     assert fetch_rows(database, "SELECT state FROM alerting.outbox") == [("delivered",)]
 
 
-async def test_the_operator_is_told_of_an_addressee_that_refuses_and_of_its_end(database, settings):
+async def test_the_operator_is_notified_of_a_refusing_addressee_and_of_the_end_of_the_refusal(database, settings):
     answers = {BOB: ["550 5.1.1 no such user", "250 OK"]}
     with MailServer(recipients=answers) as server, WebServer() as web:
-        chosen = addressed(settings, mail=server, web=web)
+        chosen = make_settings(settings, mail=server, web=web)
         network = ReceiverSettings(name="network", webhook=chosen.receiver[0].webhook)
         receivers = [structs.replace(chosen.receiver[0], webhook=[]), network]
         chosen = structs.replace(chosen, receiver=receivers, no_data=NoDataSettings(receiver="network"))
@@ -122,13 +122,13 @@ async def test_the_operator_is_told_of_an_addressee_that_refuses_and_of_its_end(
             await wait_until(lambda: not fetch_rows(database, "SELECT 1 FROM alerting.refusal"))
         async with run_dispatchers(chosen, database):
             await wait_until(lambda: len(web.requests) == 2)
-    told, over = (json.loads(body)["data"] for _, body in web.requests)
-    assert told["sentence"]["nl"].startswith(f"Berichten aan {BOB} worden geweigerd (ontvanger od, e-mail, sinds ")
-    assert told["sentence"]["nl"].endswith("550 5.1.1 no such user")
-    assert (over["change"], over["event_id"]) == ("ended", told["event_id"])
+    refused, over = (json.loads(body)["data"] for _, body in web.requests)
+    assert refused["sentence"]["nl"].startswith(f"Berichten aan {BOB} worden geweigerd (ontvanger od, e-mail, sinds ")
+    assert refused["sentence"]["nl"].endswith("550 5.1.1 no such user")
+    assert (over["change"], over["event_id"]) == ("ended", refused["event_id"])
 
 
-async def test_the_operator_is_told_of_a_webhook_that_is_gone_and_of_one_that_was_given_up(database, settings):
+async def test_the_operator_is_notified_of_a_webhook_with_410_and_of_an_abandoned_webhook(database, settings):
     for status, outcome in ((410, "gone"), (500, "abandoned")):
         with WebServer(status) as web:
             async with run_dispatchers(settings(web=web), database):
@@ -151,20 +151,20 @@ async def test_the_operator_is_told_of_a_webhook_that_is_gone_and_of_one_that_wa
             connection.execute("DELETE FROM alerting.refusal")
 
 
-async def test_an_addressee_that_left_the_settings_is_no_fault_any_more(database, settings):
+async def test_an_addressee_that_was_removed_from_the_settings_is_no_fault(database, settings):
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("INSERT INTO alerting.refusal VALUES ('od', 'email:0', 'gone@od.example', now(), '550')")
     with MailServer() as server:
-        chosen = addressed(settings, mail=server, no_data=NoDataSettings(receiver="od"))
+        chosen = make_settings(settings, mail=server, no_data=NoDataSettings(receiver="od"))
         async with run_dispatchers(chosen, database):
             await wait_until(lambda: not fetch_rows(database, "SELECT 1 FROM alerting.refusal"))
     assert server.received == []
 
 
-async def test_if_nobody_is_reached_the_next_channel_is_and_if_somebody_is_it_is_not(database, settings):
+async def test_the_next_channel_is_used_only_if_no_addressee_is_reached(database, settings):
     for answers, calls in (({ANN: ["550 no"], BOB: ["450 no"], CAS: ["550 no"]}, 1), ({ANN: ["550 no"]}, 0)):
         with MailServer(recipients=answers) as server, WebServer() as web:
-            chosen = addressed(settings, mail=server, web=web)
+            chosen = make_settings(settings, mail=server, web=web)
             receiver = structs.replace(chosen.receiver[0], order=["email:0", "webhook:0"])
             async with run_dispatchers(structs.replace(chosen, receiver=[receiver]), database):
                 await insert_alerts(database, make_alert(event_id=f"calls{calls}", station=f"s{calls}"))
@@ -255,15 +255,15 @@ def test_addresses_that_cannot_work_are_refused_in_one_sentence(addresses):
 OUTCOMES = st.sampled_from([DELIVERED, REFUSED, FAILED, UNKNOWN])
 
 
-def made(outcomes):
+def make_delivery(outcomes):
     entries = [AddresseeOutcome(addressee=str(n), outcome=o, detail="") for n, o in enumerate(outcomes)]
     return build_delivery(entries, "", b"")
 
 
 @given(st.lists(OUTCOMES, min_size=1, max_size=5), st.lists(OUTCOMES, max_size=5), st.integers(1, 12))
-def test_a_notification_is_tried_again_as_long_as_anybody_waits_and_then_its_state_is_true(latest, settled, attempts):
+def test_a_notification_is_retried_while_an_addressee_waits_and_then_has_its_final_state(latest, settled, attempts):
     earlier = {f"s{n}": o for n, o in enumerate(settled) if o not in WAITING_OUTCOMES}
-    step = plan_next_attempt(made(latest), attempts=attempts, now=ONSET, settled=earlier)
+    step = plan_next_attempt(make_delivery(latest), attempts=attempts, now=ONSET, settled=earlier)
     waits = any(outcome in WAITING_OUTCOMES for outcome in latest)
     assert isinstance(step, NextAttempt) == (waits and attempts <= 9)
     if isinstance(step, FinalState):
@@ -281,8 +281,8 @@ def test_the_order_of_addressees_changes_nothing(outcomes, chance):
 
 
 @given(st.integers(-10, 10_000_000), st.integers(1, 9))
-def test_the_pause_that_is_asked_for_is_kept_and_bounded(seconds, attempts):
-    asked = structs.replace(made([FAILED]), retry_after=ONSET + timedelta(seconds=seconds))
-    plain = plan_next_attempt(made([FAILED]), attempts=attempts, now=ONSET).at
-    at = plan_next_attempt(asked, attempts=attempts, now=ONSET).at
+def test_a_requested_pause_is_obeyed_up_to_its_limit(seconds, attempts):
+    delayed = structs.replace(make_delivery([FAILED]), retry_after=ONSET + timedelta(seconds=seconds))
+    plain = plan_next_attempt(make_delivery([FAILED]), attempts=attempts, now=ONSET).at
+    at = plan_next_attempt(delayed, attempts=attempts, now=ONSET).at
     assert at == max(plain, ONSET + min(timedelta(seconds=seconds), MAX_RETRY_AFTER))

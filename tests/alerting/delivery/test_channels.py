@@ -1,4 +1,4 @@
-"""Each channel against a real server on loopback, which answers well, badly or not at all."""
+"""Each channel sends to a real server on loopback, which accepts, refuses or does not answer."""
 
 import asyncio
 import json
@@ -40,9 +40,9 @@ from tests.alerting.zaken_server import ZakenApi
 ORIGIN = DeliveryContext(
     public_url="https://p.example", source="urn:nld:oin:1:systeem:p", allow_private=True, received_at=ONSET
 )
-TOLD = Notification(alert=make_alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
-FIRST = OriginalNotification(id=TOLD.id, sent_at=ONSET, received_at=ONSET)
-VOIDED = structs.replace(TOLD, alert=make_alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
+NOTIFICATION = Notification(alert=make_alert(), id="7ckljx4okjr6urfo-1-od-x-0-0")
+FIRST = OriginalNotification(id=NOTIFICATION.id, sent_at=ONSET, received_at=ONSET)
+VOIDED = structs.replace(NOTIFICATION, alert=make_alert(2, change=Change.VOIDED), id="e-2-od-x-0-0", original=FIRST)
 RSIN = "123456782"
 OLD_IMPORT = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # apprise's, before Python 3.13
 
@@ -54,7 +54,7 @@ def secret(tmp_path):
     return path
 
 
-def made(kind, url, secret):
+def make_channel(kind, url, secret):
     return {
         "webhook": lambda: WebhookSettings(url=url, secret_file=secret, timeout=1),
         "cap": lambda: CapSettings(url=url, sender="piekwacht@example.org", token_file=secret, timeout=1),
@@ -68,8 +68,8 @@ def made(kind, url, secret):
     }[kind]()  # fmt: skip
 
 
-async def sent(channel, told=TOLD, origin=ORIGIN):
-    return await deliver(told, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
+async def send(channel, notification=NOTIFICATION, origin=ORIGIN):
+    return await deliver(notification, channel, AlertingSettings(public_url=origin.public_url), origin, at=ONSET)
 
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
@@ -91,19 +91,19 @@ async def sent(channel, told=TOLD, origin=ORIGIN):
         (-2, DeliveryOutcome.UNKNOWN),
     ],
 )
-async def test_every_answer_over_http_has_its_meaning(secret, kind, status, outcome):
+async def test_every_answer_over_http_has_its_outcome(secret, kind, status, outcome):
     with WebServer(status) as web:
-        done = await sent(made(kind, web.url, secret))
+        done = await send(make_channel(kind, web.url, secret))
     assert done.outcome is outcome
     assert len(web.requests) == 1
     assert done.content == web.requests[0][1]
 
 
 @pytest.mark.parametrize("kind", ["webhook", "cap", "notificaties", "zaken"])
-async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never(secret, kind):
-    channel = made(kind, f"http://127.0.0.1:{find_free_port()}/", secret)
-    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
-    done = await sent(channel, origin=structs.replace(ORIGIN, allow_private=False))
+async def test_an_unreachable_address_is_retried_and_a_private_address_is_refused(secret, kind):
+    channel = make_channel(kind, f"http://127.0.0.1:{find_free_port()}/", secret)
+    assert (await send(channel)).outcome is DeliveryOutcome.FAILED
+    done = await send(channel, origin=structs.replace(ORIGIN, allow_private=False))
     assert (done.outcome, describe_detail(done.detail, "nl")) == (
         DeliveryOutcome.REFUSED,
         "127.0.0.1 is geen openbaar adres",
@@ -111,40 +111,40 @@ async def test_where_nobody_listens_it_is_tried_later_and_inside_our_walls_never
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "nonsense", "https://", "http://[::1"])
-def test_an_address_that_is_none_is_refused_when_it_is_read(secret, url):
+def test_an_invalid_address_is_refused_at_parsing(secret, url):
     for kind in ("webhook", "cap", "notificaties", "zaken"):
         with pytest.raises(SettingsError, match="no address"):
-            made(kind, url, secret)
+            make_channel(kind, url, secret)
 
 
-async def test_a_zaak_is_opened_once_however_often_the_answer_is_lost_and_told_how_it_ended(secret):
+async def test_a_zaak_is_opened_once_despite_a_lost_answer_and_gets_the_result_of_the_event(secret):
     with ZakenApi(SECRET) as api:
-        channel = made("zaken", api.url, secret)
+        channel = make_channel("zaken", api.url, secret)
         api.lost_responses = 1
-        assert (await sent(channel)).outcome is DeliveryOutcome.UNKNOWN
-        assert (await sent(channel)).outcome is DeliveryOutcome.DELIVERED
+        assert (await send(channel)).outcome is DeliveryOutcome.UNKNOWN
+        assert (await send(channel)).outcome is DeliveryOutcome.DELIVERED
         (zaak,) = api.zaken.values()
         assert (zaak["identificatie"], zaak["startdatum"]) == ("PW-7ckljx4okjr6urfo", "2026-11-21")
         assert zaak["zaakgeometrie"] == {"type": "Point", "coordinates": [4.594, 52.494]}
-        over = structs.replace(TOLD, alert=make_ended_alert(), id="e-2", original=FIRST)
-        assert (await sent(channel, over)).outcome is DeliveryOutcome.DELIVERED
-        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.DELIVERED
+        over = structs.replace(NOTIFICATION, alert=make_ended_alert(), id="e-2", original=FIRST)
+        assert (await send(channel, over)).outcome is DeliveryOutcome.DELIVERED
+        assert (await send(channel, VOIDED)).outcome is DeliveryOutcome.DELIVERED
     (zaak,) = api.zaken.values()
     assert "geen piek" in zaak["toelichting"]
     assert [method for method, _ in api.requests] == ["POST", "POST", "GET", "PATCH", "GET", "PATCH"]
 
 
-async def test_a_zaak_that_is_said_to_be_elsewhere_is_left_alone(secret):
+async def test_a_zaak_with_a_url_on_another_server_is_refused(secret):
     with ZakenApi(SECRET) as api:
-        channel = made("zaken", api.url, secret)
-        await sent(channel)
+        channel = make_channel("zaken", api.url, secret)
+        await send(channel)
         next(iter(api.zaken.values()))["url"] = "http://127.0.0.1:1/zaken/api/v1/zaken/0"
-        assert (await sent(channel, VOIDED)).outcome is DeliveryOutcome.REFUSED
+        assert (await send(channel, VOIDED)).outcome is DeliveryOutcome.REFUSED
 
 
 async def test_a_notificatie_has_the_standards_fields_and_a_token(secret):
     with WebServer(201) as web:
-        await sent(made("notificaties", web.url, secret))
+        await send(make_channel("notificaties", web.url, secret))
     headers, body = web.requests[0]
     lowered = {name.lower(): value for name, value in headers.items()}
     claims = jwt.decode(lowered["authorization"][7:], SECRET, algorithms=["HS256"], options={"verify_iat": False})
@@ -217,10 +217,10 @@ def check_cap(element):
         check_cap(child)
 
 
-def cap(told, sender="p@example.org", at=ONSET):
+def build_cap_document(notification, sender="p@example.org", at=ONSET):
     channel = CapSettings(url="https://cap.example/", sender=sender, addresses="od")
     return ET.fromstring(
-        build_cap(map_notification(told, channel, public_url="https://p.example", sent=ONSET, attempted_at=at))
+        build_cap(map_notification(notification, channel, public_url="https://p.example", sent=ONSET, attempted_at=at))
     )
 
 
@@ -230,14 +230,14 @@ def cap_field(root, path):
 
 async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(secret):
     with WebServer(200) as web:
-        for told in (TOLD, VOIDED):
-            assert (await sent(made("cap", web.url, secret), told)).outcome is DeliveryOutcome.DELIVERED
+        for notification in (NOTIFICATION, VOIDED):
+            assert (await send(make_channel("cap", web.url, secret), notification)).outcome is DeliveryOutcome.DELIVERED
     first, cancel = (ET.fromstring(body) for _, body in web.requests)
     check_cap(first)
     check_cap(cancel)
     assert (cap_field(first, "msgType"), cap_field(cancel, "msgType")) == ("Alert", "Cancel")
-    said = f"{cap_field(first, 'sender')},{cap_field(first, 'identifier')},{cap_field(first, 'sent')}"
-    assert cap_field(cancel, "references") == said
+    reference = f"{cap_field(first, 'sender')},{cap_field(first, 'identifier')},{cap_field(first, 'sent')}"
+    assert cap_field(cancel, "references") == reference
     assert cap_field(first, "sent") == "2026-11-21T03:03:04+01:00"
     assert cap_field(first, "info/area/circle") == "52.494,4.594 0.5"
     headers = {name.lower(): value for name, value in web.requests[0][0].items()}
@@ -251,19 +251,28 @@ async def test_a_cap_document_keeps_the_schemas_rules_and_refers_to_the_first(se
 )  # fmt: skip
 def test_no_name_breaks_a_cap_document(place, event, change, confidence, gathered):
     where = Place(name=place, latitude=52.4, longitude=4.6)
-    one = make_alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
-    check_cap(cap(structs.replace(TOLD, alert=one, id=f"{event}-1", gathered=(one,) * gathered), sender=place + "x"))
+    alert = make_alert(place=where, event_id=event, change=change, confidence=confidence, observed_property=event)
+    check_cap(
+        build_cap_document(
+            structs.replace(NOTIFICATION, alert=alert, id=f"{event}-1", gathered=(alert,) * gathered),
+            sender=place + "x",
+        )
+    )
 
 
-def test_the_end_is_past_and_a_silence_is_no_event_of_the_air():
-    assert cap_field(cap(structs.replace(TOLD, alert=make_ended_alert())), "info/urgency") == "Past"
-    silent = cap(structs.replace(TOLD, alert=make_alert(kind="silent", sentence={"nl": "Geen gegevens"})))
+def test_an_end_has_urgency_past_and_a_data_gap_has_category_infra():
+    assert (
+        cap_field(build_cap_document(structs.replace(NOTIFICATION, alert=make_ended_alert())), "info/urgency") == "Past"
+    )
+    silent = build_cap_document(
+        structs.replace(NOTIFICATION, alert=make_alert(kind="silent", sentence={"nl": "Geen gegevens"}))
+    )
     check_cap(silent)
     assert (cap_field(silent, "status"), cap_field(silent, "info/category")) == ("System", "Infra")
-    assert "peak" not in [one.text for one in silent.iter(f"{SPACE}valueName")]
+    assert "peak" not in [element.text for element in silent.iter(f"{SPACE}valueName")]
 
 
-async def heard_on(broker, topic, publish):
+async def receive_on_topic(broker, topic, publish):
     async with aiomqtt.Client(broker.host, broker.port) as client:
         await client.subscribe(topic, qos=1)
         done = await publish()
@@ -271,19 +280,19 @@ async def heard_on(broker, topic, publish):
             return done, await anext(aiter(client.messages))
 
 
-async def test_an_alert_is_on_its_topic_when_the_broker_has_said_so(broker):
+async def test_an_alert_counts_as_delivered_when_the_broker_acknowledged_its_message(broker):
     channel = MqttSettings(host=broker.host, port=broker.port, topic="alerts/{area}/{station}")
-    hostile = structs.replace(TOLD, alert=make_alert(station="a/+/#"))
-    done, message = await heard_on(broker, "alerts/#", lambda: sent(channel, hostile))
+    hostile = structs.replace(NOTIFICATION, alert=make_alert(station="a/+/#"))
+    done, message = await receive_on_topic(broker, "alerts/#", lambda: send(channel, hostile))
     assert done.outcome is DeliveryOutcome.DELIVERED
     assert str(message.topic) == "alerts/ijmond/a----"
     assert message.payload == done.content
     assert msgspec.json.decode(message.payload)["data"]["event_id"] == make_alert().event_id
 
 
-async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowledges_is_unknown():
+async def test_a_stopped_broker_is_retried_and_a_missing_acknowledgement_is_unknown():
     channel = MqttSettings(host="127.0.0.1", port=find_free_port(), topic="alerts", timeout=1)
-    assert (await sent(channel)).outcome is DeliveryOutcome.FAILED
+    assert (await send(channel)).outcome is DeliveryOutcome.FAILED
 
     async def silent_after_connecting(reader, writer):
         await reader.read(100)
@@ -293,7 +302,7 @@ async def test_a_broker_that_is_away_is_tried_later_and_one_that_never_acknowled
         writer.close()
 
     async with await asyncio.start_server(silent_after_connecting, "127.0.0.1", channel.port):
-        done = await sent(channel)
+        done = await send(channel)
     assert done.outcome is DeliveryOutcome.UNKNOWN
 
 
@@ -309,34 +318,34 @@ def test_a_topic_that_cannot_be_published_on_is_refused(topic):
 async def test_apprise_reaches_ntfy(tmp_path, status, outcome, short):
     with WebServer(status) as web:
         (tmp_path / "url").write_text(f"ntfy://127.0.0.1:{web.server.server_port}/pieken")
-        done = await sent(AppriseSettings(url_file=tmp_path / "url", short=short))
+        done = await send(AppriseSettings(url_file=tmp_path / "url", short=short))
     assert done.outcome is outcome
-    told = json.loads(web.requests[0][1])
-    assert told["title"] == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting"
-    assert told["message"] == "https://p.example/events/7ckljx4okjr6urfo" or not short
+    payload = json.loads(web.requests[0][1])
+    assert payload["title"] == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting"
+    assert payload["message"] == "https://p.example/events/7ckljx4okjr6urfo" or not short
 
 
 @OLD_IMPORT
-async def test_a_url_that_apprise_does_not_know_is_said_to_be_one(tmp_path):
+async def test_a_url_that_apprise_does_not_support_is_reported(tmp_path):
     (tmp_path / "url").write_text("carrier-pigeon://home")
-    done = await sent(AppriseSettings(url_file=tmp_path / "url"))
+    done = await send(AppriseSettings(url_file=tmp_path / "url"))
     assert done.outcome is DeliveryOutcome.FAILED
     assert "no URL that apprise knows" in done.detail
 
 
-async def test_all_channels_of_a_receiver_are_told_and_recorded(database, broker, secret):
+async def test_all_channels_of_a_receiver_deliver_and_are_recorded(database, broker, secret):
     with WebServer(200) as web, ZakenApi(SECRET) as api:
         receiver = ReceiverSettings(
             name="od",
-            webhook=[made("webhook", web.url, secret)],
-            cap=[made("cap", web.url, secret)],
-            notificaties=[made("notificaties", web.url, secret)],
-            zaken=[made("zaken", api.url, secret)],
+            webhook=[make_channel("webhook", web.url, secret)],
+            cap=[make_channel("cap", web.url, secret)],
+            notificaties=[make_channel("notificaties", web.url, secret)],
+            zaken=[make_channel("zaken", api.url, secret)],
             mqtt=[MqttSettings(host=broker.host, port=broker.port, topic="alerts")],
         )
         chosen = AlertingSettings(receiver=[receiver], route=[Route(receiver="od")], allow_private=True)
         async with run_dispatchers(chosen, database):
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
-    told = fetch_rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
-    assert told == [(f"{kind}:0", "delivered") for kind in ("cap", "mqtt", "notificaties", "webhook", "zaken")]
+    deliveries = fetch_rows(database, "SELECT channel, state FROM alerting.outbox ORDER BY 1")
+    assert deliveries == [(f"{kind}:0", "delivered") for kind in ("cap", "mqtt", "notificaties", "webhook", "zaken")]

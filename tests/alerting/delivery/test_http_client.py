@@ -1,4 +1,4 @@
-"""Answers over HTTP: the status line alone decides, every address is tried, and the other side may ask for a pause."""
+"""Answers over HTTP: the status line alone decides, every address is tried, and a server may request a pause."""
 
 import json
 import socket
@@ -51,7 +51,7 @@ async def test_a_peer_that_answers_404_for_a_while_gets_the_alert_afterwards(dat
         ((429, {}), 0, 5),
     ],
 )
-async def test_the_pause_that_a_peer_asks_for_is_kept_up_to_an_hour(database, settings, answer, shortest, longest):
+async def test_the_pause_requested_by_a_peer_is_obeyed_up_to_an_hour(database, settings, answer, shortest, longest):
     if answer[1].get("retry-after") == "in 20 minutes":
         answer[1]["retry-after"] = format_datetime(datetime.now(UTC) + timedelta(minutes=20), usegmt=True)
     with WebServer(answer) as web:
@@ -79,7 +79,7 @@ async def test_an_answer_whose_body_is_cut_off_counts_by_its_status(headers):
 
 
 @given(st.integers(100, 999))
-def test_every_answer_but_success_and_gone_is_tried_again(status):
+def test_every_status_except_2xx_and_410_is_retried(status):
     outcome = outcome_from_status(status)
     assert (outcome is DeliveryOutcome.DELIVERED) == (status // 100 == 2)
     assert (outcome is DeliveryOutcome.GONE) == (status == 410)
@@ -97,17 +97,17 @@ def resolve_to(monkeypatch, *addresses):
 
     def getaddrinfo(_host, port, *_args, **_options):
         return [
-            (socket.AF_INET6 if ":" in one else socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, port))
-            for one in addresses
+            (socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in addresses
         ]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
-@pytest.mark.parametrize("others", [["127.0.0.2"], ["::1"], ["127.0.0.3", "::1", "127.0.0.2"]])
-async def test_if_an_address_does_not_connect_the_next_one_is_tried(monkeypatch, others):
+@pytest.mark.parametrize("unreachable", [["127.0.0.2"], ["::1"], ["127.0.0.3", "::1", "127.0.0.2"]])
+async def test_if_an_address_does_not_connect_the_next_one_is_tried(monkeypatch, unreachable):
     with WebServer() as web:
-        resolve_to(monkeypatch, *others, "127.0.0.1")
+        resolve_to(monkeypatch, *unreachable, "127.0.0.1")
         assert (await post(web.url)).outcome is DeliveryOutcome.DELIVERED
     assert len(web.requests) == 1
 
@@ -119,7 +119,7 @@ async def test_an_answer_of_one_address_is_never_repeated_at_the_next(monkeypatc
     assert len(web.requests) == 1
 
 
-async def test_private_addresses_are_left_out_and_a_name_with_no_other_is_refused(monkeypatch):
+async def test_private_addresses_are_skipped_and_a_name_without_a_public_address_is_refused(monkeypatch):
     with WebServer() as web:
         resolve_to(monkeypatch, "127.0.0.1", "2a00::1")  # nobody is there
         assert (await post(web.url, allow_private=False)).outcome is DeliveryOutcome.FAILED
@@ -132,8 +132,8 @@ async def test_private_addresses_are_left_out_and_a_name_with_no_other_is_refuse
 
 @given(st.text(max_size=40))
 def test_no_header_breaks_the_reading_of_a_pause(text):
-    found = parse_retry_after(text, ONSET)
-    assert found is None or found.tzinfo is not None
+    retry_at = parse_retry_after(text, ONSET)
+    assert retry_at is None or retry_at.tzinfo is not None
 
 
 def test_a_pause_is_read_as_seconds_or_as_a_date():

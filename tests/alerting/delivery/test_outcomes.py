@@ -1,4 +1,4 @@
-"""The law of outcomes: over every code and every stage, and real servers that break off anywhere."""
+"""Every code at every stage has one outcome; real servers close the connection at any point."""
 
 import asyncio
 import itertools
@@ -38,7 +38,7 @@ MAIL = b"Subject: x\r\n\r\nx\r\n.dot\r\n"
 
 
 @given(st.sampled_from(SmtpStage), st.integers(-1, 999))
-def test_an_smtp_answer_ends_a_notification_only_if_the_server_said_so_about_mail_or_addressee(stage, code):
+def test_an_smtp_answer_ends_a_notification_only_if_it_is_about_the_mail_or_the_addressee(stage, code):
     outcome = outcome_from_answer(stage, code)
     if outcome is DELIVERED:
         assert stage is SmtpStage.CONTENT
@@ -187,7 +187,7 @@ STEPS = [b"250 mail", b"250 rcpt", b"354 data", b"250 queued"]
     ("step", "answer"),
     list(itertools.product(range(4), [b"421 x", b"450 x", b"550 x", b"200 x", b"999 x", b"x", b"\xff\xff", None])),
 )
-async def test_every_answer_at_every_step_has_the_outcome_of_the_law(step, answer):
+async def test_every_answer_at_every_step_has_the_expected_outcome(step, answer):
     script = [*STEPS[:step], answer]
     async with scripted_smtp(*script) as port:
         outcome = (await send_mail(port)).outcome
@@ -218,7 +218,7 @@ async def test_a_server_that_never_answers_a_mail_leaves_the_outcome_unknown_aft
     assert done.outcome is UNKNOWN
 
 
-async def test_a_server_that_is_slow_at_every_command_is_left_before_the_mail_goes_out(monkeypatch):
+async def test_a_server_that_is_slow_at_every_command_is_abandoned_before_the_mail_is_sent(monkeypatch):
     monkeypatch.setattr("alerting.delivery.smtp.SESSION_SECONDS", 0.5)
     names = [f"n{number}@a.example" for number in range(100)]
 
@@ -258,7 +258,7 @@ async def test_an_answer_that_is_no_utf8_is_recorded_and_stops_nothing(database,
     assert (outcome, detail.startswith("550 utilisateur inconnu")) == ("refused", True)
 
 
-def test_every_http_status_but_success_and_gone_waits():
+def test_every_http_status_except_2xx_and_410_waits():
     for status in range(100, 1000):
         outcome = outcome_from_status(status)
         assert (outcome in WAITING_OUTCOMES) == (status // 100 != 2 and status != 410)

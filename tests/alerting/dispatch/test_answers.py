@@ -193,12 +193,12 @@ async def test_a_storm_is_gathered_and_no_alert_is_lost(database, settings):
             await wait_until_delivered(database, within=60)
     assert 6 <= len(server.received) <= 12
     assert 6 <= len(web.requests) <= 12
-    assert any(b"meldingen van" in one.content for one in server.received)
-    told = [json.loads(body) for _, body in web.requests]
-    assert sum(one["data"].get("count", 1) for one in told) == 1000
+    assert any(b"meldingen van" in envelope.content for envelope in server.received)
+    messages = [json.loads(body) for _, body in web.requests]
+    assert sum(message["data"].get("count", 1) for message in messages) == 1000
     assert all(len(body) <= 65_536 for _, body in web.requests)
-    told = "SELECT count(DISTINCT event_id) FROM alerting.outbox WHERE state IN ('delivered', 'gathered')"
-    assert fetch_rows(database, told) == [(1000,)]
+    query = "SELECT count(DISTINCT event_id) FROM alerting.outbox WHERE state IN ('delivered', 'gathered')"
+    assert fetch_rows(database, query) == [(1000,)]
 
 
 async def test_a_webhook_that_hangs_delays_no_mail(database, settings):

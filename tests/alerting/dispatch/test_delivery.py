@@ -65,17 +65,17 @@ async def test_a_webhook_that_is_replayed_later_or_changed_is_refused(database, 
             await insert_alerts(database, make_alert())
             await insert_alerts(database, make_alert(event_id="another", station="heemskerk"))
             await wait_until_delivered(database)
-    (headers, body), (others, other_body) = (
+    (headers, body), (other_headers, other_body) = (
         ({name.lower(): value for name, value in headers.items()}, body) for headers, body in web.requests
     )
-    assert headers["webhook-id"] != others["webhook-id"]
+    assert headers["webhook-id"] != other_headers["webhook-id"]
     receiver = Webhook(SECRET)
     for changed in (
         (other_body, headers),
-        (body, {**headers, "webhook-id": others["webhook-id"]}),
+        (body, {**headers, "webhook-id": other_headers["webhook-id"]}),
         (body, {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 1)}),
         (body.replace(b"84.0", b"0.4"), headers),
-        (body, {**headers, "webhook-signature": others["webhook-signature"]}),
+        (body, {**headers, "webhook-signature": other_headers["webhook-signature"]}),
     ):
         with pytest.raises(WebhookVerificationError):
             receiver.verify(*changed)
@@ -87,7 +87,7 @@ async def test_a_webhook_that_is_replayed_later_or_changed_is_refused(database, 
         receiver.verify(body, headers)
 
 
-async def test_an_alert_put_twice_notifies_once(database, settings):
+async def test_an_alert_that_is_inserted_twice_notifies_once(database, settings):
     with MailServer() as mail:
         async with run_dispatchers(settings(mail=mail), database, workers=3):
             for _ in range(3):
@@ -109,7 +109,7 @@ async def test_a_busy_mail_server_gets_a_retry_with_the_same_message_id(database
     assert b"Mogelijk een herhaling" not in mail.received[0].content.replace(b"=\r\n", b"")  # it was refused: no repeat
 
 
-async def test_a_webhook_that_is_gone_is_not_retried(database, settings):
+async def test_a_webhook_that_answers_410_is_not_retried(database, settings):
     with WebServer(410) as web:
         async with run_dispatchers(settings(web=web), database):
             await insert_alerts(database, make_alert())
@@ -184,16 +184,18 @@ async def test_the_notification_of_a_dead_worker_is_delivered_by_the_next(databa
 
 async def test_a_subject_arrives_unchanged_and_the_stored_hash_is_of_the_received_bytes(database, settings):
     place = Place(name="Wijk aan Zee, Bosweg én de Dorpsduinen ë (5× é)", latitude=52.5, longitude=4.6)
-    one = make_alert(place=place)
+    alert = make_alert(place=place)
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            await insert_alerts(database, one)
+            await insert_alerts(database, alert)
             await wait_until_delivered(database)
-    (taken,) = server.received
-    assert taken.rcpt_tos == ["piket@od.example"]
-    subject = email.message_from_bytes(taken.content, policy=email.policy.default)["subject"]
-    assert subject == render_email(Notification(alert=one, id="x"), public_url="").subject
-    assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [(hashlib.sha256(taken.content).digest(),)]
+    (envelope,) = server.received
+    assert envelope.rcpt_tos == ["piket@od.example"]
+    subject = email.message_from_bytes(envelope.content, policy=email.policy.default)["subject"]
+    assert subject == render_email(Notification(alert=alert, id="x"), public_url="").subject
+    assert fetch_rows(database, "SELECT sha256 FROM alerting.delivery") == [
+        (hashlib.sha256(envelope.content).digest(),)
+    ]
 
 
 async def test_every_attempt_stores_the_hash_of_the_sent_bytes(database, settings):

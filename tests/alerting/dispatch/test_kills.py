@@ -1,4 +1,4 @@
-"""Workers die at any moment; every alert still notifies, under ids by which a receiver drops repeats."""
+"""Workers are killed at any moment; every alert still notifies, and a receiver recognises repeats by their id."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ asyncio.run(dispatcher.run(read, sys.argv[2]))
 
 @asynccontextmanager
 async def killed_workers(chosen, dsn, kills_every, events):
-    """Two workers in processes of their own, one of which is killed after every so many alerts."""
+    """Two workers in separate processes; one of them is killed after every few alerts."""
     chance = random.Random(20261121)
     text = msgspec.json.encode(chosen, enc_hook=str).decode()
     start = lambda: subprocess.Popen([sys.executable, "-c", WORKER, text, dsn])  # noqa: E731

@@ -1,4 +1,4 @@
-"""No receiver is left with a wrong last word: the whole plume, what changed after its end, and what was no peak."""
+"""The last message to a receiver is right: it covers the whole plume, later changes and voided peaks."""
 
 import email
 import email.policy
@@ -44,7 +44,7 @@ def peak(event, minute, *, lasts=1, **changes):
     return make_alert(**{**times, **changes}), ended
 
 
-async def test_the_closing_message_speaks_of_the_whole_plume(database, settings):
+async def test_the_closing_message_covers_the_whole_plume(database, settings):
     low = {"peak": 84.0, "excess": 75.6}
     high = {"peak": 120.0, "excess": 111.6}
     with MailServer() as server, WebServer() as web:
@@ -66,7 +66,7 @@ async def test_the_closing_message_speaks_of_the_whole_plume(database, settings)
     assert (plume["event_count"], plume["station_count"], plume["peak"]) == (3, 1, 120.0)
 
 
-async def test_a_peak_that_goes_on_after_its_end_was_told_is_told_so(database, settings):
+async def test_a_peak_that_continues_after_its_end_message_is_reopened(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=0), database):
             opened, ended = peak("e0", 0)
@@ -77,7 +77,7 @@ async def test_a_peak_that_goes_on_after_its_end_was_told_is_told_so(database, s
     assert "Wij meldden dat deze piek voorbij was. De piek gaat door." in text
 
 
-async def test_an_end_that_changes_is_corrected_and_one_that_does_not_is_told_once(database, settings):
+async def test_an_end_is_corrected_only_if_its_figures_change(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=0), database):
             opened, ended = peak("e0", 0)
@@ -90,7 +90,7 @@ async def test_an_end_that_changes_is_corrected_and_one_that_does_not_is_told_on
     assert subject_and_text(server.received[2])[0].startswith("Verbetering: Piek voorbij: PM2,5")
 
 
-async def test_a_peak_of_a_closed_plume_that_was_none_is_corrected_to_who_heard_of_the_plume(database, settings):
+async def test_a_voided_peak_of_a_closed_plume_is_corrected_to_the_receivers_of_the_plume(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
             other, other_ended = peak("e1", 3, peak=120.0, excess=111.6)
@@ -106,7 +106,7 @@ async def test_a_peak_of_a_closed_plume_that_was_none_is_corrected_to_who_heard_
     ]
 
 
-async def test_after_a_correction_the_peak_that_stands_is_told(database, settings):
+async def test_after_a_correction_the_remaining_peak_is_notified(database, settings):
     pm10 = {"observed_property": "pm10", "property_name": {"nl": "PM10", "en": "PM10"}, "severity": Severity.MODERATE}
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server, calm_minutes=5), database):
@@ -128,7 +128,7 @@ LATE_ONLY = [Route(receiver="od", least_severity=Severity.SEVERE, least_confiden
     ("facts", "is_told"),
     [({}, True), ({"severity": Severity.MODERATE}, False), ({"confidence": 0.7}, False)],
 )
-async def test_a_peak_that_was_over_when_it_was_found_is_in_the_digest(database, settings, late, facts, is_told):
+async def test_a_peak_that_was_over_when_it_was_detected_is_in_the_digest(database, settings, late, facts, is_told):
     with MailServer() as server:
         chosen = settings(mail=server, digest_at="00:00", route=LATE_ONLY)
         async with run_dispatchers(chosen, database):
@@ -148,7 +148,7 @@ async def test_a_peak_that_was_over_when_it_was_found_is_in_the_digest(database,
         )
 
 
-async def test_a_late_peak_that_was_none_is_in_no_digest_and_is_corrected_after_one(database, settings):
+async def test_a_voided_late_peak_is_in_no_digest_and_is_corrected_after_a_digest(database, settings):
     with MailServer() as server:
         chosen = settings(mail=server, digest_at="00:00")
         async with run_dispatchers(chosen, database):
@@ -185,7 +185,7 @@ def test_a_summary_covers_every_event_and_has_the_worst(facts):
     assert (plume.event_count, plume.station_count) == (len(alerts), len({alert.station for alert in alerts}))
 
 
-def test_an_end_is_late_only_if_nobody_could_be_told_in_time():
+def test_an_end_is_late_only_if_no_earlier_revision_could_notify():
     ended = make_ended_alert()
     assert compare_revisions(ended, []).is_found_over
     assert not compare_revisions(ended, [make_alert()]).is_found_over

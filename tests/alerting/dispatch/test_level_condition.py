@@ -50,7 +50,7 @@ def test_every_level_of_the_table_is_in_the_database_with_its_source(database):
     ([50.0] * 24, True), ([49.99] * 24, False), ([50.0] * 18, True), ([500.0] * 17, False),
     ([0.0] * 23 + [1_199.0], False),  # one hour above every level does not make a day
     ([0.0] * 23 + [1_200.0], True),
-    ([500.0] * 40 + [0.0] * 24, False),  # what is older than a day is no reason
+    ([500.0] * 40 + [0.0] * 24, False),  # means older than a day do not count
 ])  # fmt: skip
 def test_the_last_24_hours_decide_with_eighteen_complete_ones(enrolled, values, is_reached):
     store_hours(enrolled, values)

@@ -1,4 +1,4 @@
-"""A test message: real servers, the outcome of each addressee, and nothing that looks like a measurement."""
+"""A test message goes to real servers, has an outcome for each addressee and contains no measurement."""
 
 import json
 from email import message_from_bytes, policy

@@ -1,4 +1,4 @@
-"""The worker at the database ends when it is cancelled, also when a library drops the cancellation."""
+"""A worker ends after its cancellation, also if a library drops the cancellation."""
 
 import asyncio
 import contextlib

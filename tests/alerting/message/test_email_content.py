@@ -1,4 +1,4 @@
-"""A mail as an inspector wants it, and handed over only to a mail server that shows a good certificate."""
+"""The content of a mail to an inspector; it is sent only to a mail server with a valid certificate."""
 
 import email
 import email.policy
@@ -16,6 +16,7 @@ from msgspec import structs
 from PIL import Image
 
 from alerting.alert import Change, NearSite, Place, Severity
+from alerting.averaging import AveragingRule
 from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings, SmtpSettings, compose
 from alerting.message.chart import draw_chart
@@ -44,7 +45,7 @@ CURVE = TimeSeries(
 )
 
 
-def parsed(envelope):
+def parse_mail(envelope):
     return email.message_from_bytes(envelope.content, policy=email.policy.default)
 
 
@@ -58,12 +59,12 @@ def settings_for(server, **smtp):
 
 @pytest.fixture
 def authority(tmp_path):
-    made = trustme.CA()
-    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate_authority = trustme.CA()
+    certificate_authority.cert_pem.write_to_path(tmp_path / "ca.pem")
 
     def shown_by(name):
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        made.issue_cert(name).configure_cert(context)
+        certificate_authority.issue_cert(name).configure_cert(context)
         return context
 
     return tmp_path / "ca.pem", shown_by
@@ -81,7 +82,7 @@ async def test_mail_goes_over_tls_to_a_server_with_a_good_certificate(database, 
 
 @pytest.mark.parametrize("tls", ["starttls", "tls"])
 @pytest.mark.parametrize(("name", "believed"), [("elsewhere.example", True), ("localhost", False)])
-async def test_no_word_goes_to_a_server_whose_certificate_is_wrong(database, authority, tls, name, believed):
+async def test_no_mail_is_sent_to_a_server_with_a_wrong_certificate(database, authority, tls, name, believed):
     ca, shown_by = authority
     with MailServer(tls=tls, certificate=shown_by(name)) as server:
         async with run_dispatchers(settings_for(server, tls=tls, ca_file=ca if believed else None), database):
@@ -101,13 +102,13 @@ async def test_a_server_that_offers_no_tls_gets_nothing(database):
     assert server.received == []
 
 
-async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
+async def test_the_chart_shows_the_stored_measurements(database, settings):
     insert_observations(database, VALUES, first_at=ONSET - timedelta(seconds=300), flags=64)
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
-    message = parsed(server.received[0])
+    message = parse_mail(server.received[0])
     (image,) = [part for part in message.walk() if part.get_content_type() == "image/png"]
     html = message.get_body(("html",)).get_content()
     assert f"cid:{image['Content-ID'].strip('<>')}" in html
@@ -118,21 +119,21 @@ async def test_the_peak_is_drawn_from_what_was_measured(database, settings):
         assert words in html
 
 
-async def test_end_and_correction_answer_the_message_they_belong_to(database, settings):
+async def test_end_and_correction_are_replies_to_the_first_message(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
-            for one in (make_alert(), make_alert(2, change=Change.VOIDED)):
-                await insert_alerts(database, one)
+            for alert in (make_alert(), make_alert(2, change=Change.VOIDED)):
+                await insert_alerts(database, alert)
                 await wait_until_delivered(database)
-    first, correction = map(parsed, server.received)
+    first, correction = map(parse_mail, server.received)
     assert correction["In-Reply-To"] == correction["References"] == first["Message-ID"]
     assert "hoort bij ons bericht van" in correction.get_body(("plain",)).get_content()
     assert first["In-Reply-To"] is None
 
 
-def test_the_same_is_said_in_english():
+def test_the_english_mail_has_the_facts_of_the_dutch_mail():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0)
-    told = Notification(
+    notification = Notification(
         alert=make_ended_alert(sites=(site,), reasons=("far_above_noise",)),
         id="x",
         language="en",
@@ -140,9 +141,9 @@ def test_the_same_is_said_in_english():
         original=OriginalNotification(id="first", sent_at=ONSET, received_at=ONSET),
         acknowledge_url=f"{URL}/acknowledge/t",
     )
-    contents = render_email(told, public_url=URL)
+    contents = render_email(notification, public_url=URL)
     assert contents.subject == "Peak over: PM2.5 at Wijk aan Zee: 84.0 µg/m³ (10× background), single reading"
-    dutch = render_email(structs.replace(told, language="nl"), public_url=URL)
+    dutch = render_email(structs.replace(notification, language="nl"), public_url=URL)
     for words in (
         "Mean",
         "humid air",
@@ -158,8 +159,25 @@ def test_the_same_is_said_in_english():
     assert not {"background", "Confidence", "Noticed"} & set(dutch.text.split())
 
 
+@pytest.mark.parametrize(
+    ("rule", "unit", "mean"),
+    [
+        (AveragingRule.ENERGY, "dB[SPL]", "72,5"),
+        (AveragingRule.QUADRATIC, "mm/s", "60,6"),
+        (AveragingRule.ARITHMETIC, "ug/m3", "60,5"),
+    ],
+)
+def test_mean_of_an_event_follows_the_rule_of_its_property(rule, unit, mean):
+    values = [60.0] * 59 + [90.0]
+    points = tuple(TimeSeriesPoint(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
+    alert = make_ended_alert(averaging=rule, unit=unit, end=points[-1].at, peak=90.0, background=40.0)
+    notification = Notification(alert=alert, id="x", time_series=TimeSeries(points=points))
+    text = compose(notification, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
+    assert f" {mean} " in text.get_body(("plain",)).get_content().replace("\u202f", " ").replace("\xa0", " ")
+
+
 def test_flags_are_those_of_the_wire():
-    assert [one.name.lower() for one in sorted(Flag)] == list(FLAG_NAMES)
+    assert [flag.name.lower() for flag in sorted(Flag)] == list(FLAG_NAMES)
 
 
 def test_the_window_is_bounded_however_long_an_event_lasts():
@@ -171,7 +189,7 @@ def test_the_window_is_bounded_however_long_an_event_lasts():
 
 
 @pytest.mark.parametrize("points", [(), CURVE.points[:1]])
-def test_what_cannot_be_drawn_is_a_value_error(points):
+def test_a_time_series_with_too_few_points_is_a_value_error(points):
     with pytest.raises(ValueError, match="too few"):
         draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points)))
 
@@ -180,8 +198,8 @@ def test_what_cannot_be_drawn_is_a_value_error(points):
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=3, max_size=50))
 def test_any_curve_is_drawn_or_refused(values):
     points = tuple(TimeSeriesPoint(at=ONSET + timedelta(seconds=n), value=v) for n, v in enumerate(values))
-    known = sum(value is not None for value in values)
-    with pytest.raises(ValueError, match="too few") if known < 2 else nullcontext():
+    value_count = sum(value is not None for value in values)
+    with pytest.raises(ValueError, match="too few") if value_count < 2 else nullcontext():
         assert draw_chart(Notification(alert=make_alert(), id="x", time_series=TimeSeries(points=points))).startswith(
             b"\x89PNG"
         )
@@ -204,12 +222,14 @@ ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.sampled_f
 @given(st.tuples(ANY, ANY, ANY, ANY, ANY, ANY))
 def test_no_field_can_add_a_header_or_a_tag(hostile):
     place, observed_property, unit, reason, detector, event = hostile
-    one = make_alert(
+    alert = make_alert(
         place=Place(name=place, latitude=52, longitude=4), observed_property=observed_property, unit=unit,
         reasons=(reason,), detector=detector, event_id=event, severity=Severity.MINOR,
     )  # fmt: skip
-    told = Notification(alert=one, id="e-1-od", gathered=(one,) * (len(place) % 2), acknowledge_url=f"{URL}/{event}")
-    message = compose(told, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
+    notification = Notification(
+        alert=alert, id="e-1-od", gathered=(alert,) * (len(place) % 2), acknowledge_url=f"{URL}/{event}"
+    )
+    message = compose(notification, channel=EmailSettings(to=["a@b.nl"]), smtp=SmtpSettings(), public_url=URL, at=ONSET)
     sent = email.message_from_bytes(message.as_bytes(), policy=email.policy.default)
     assert sorted(sent.keys()) == sorted([
         "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "Content-Language", "MIME-Version",

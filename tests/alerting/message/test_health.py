@@ -1,4 +1,4 @@
-"""Health advice of a receiver: its own text for each severity, with its source, about peaks that go on."""
+"""Health advice of a receiver: its own text for each severity, with its source, for ongoing peaks only."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from alerting.message.email_content import render_email
 from alerting.message.health import HealthAdvice, describe_advice
 from alerting.message.notification import Notification
 from alerting.settings import AlertingSettings, ReceiverSettings
-from tests.alerting.message.test_email_content import parsed
+from tests.alerting.message.test_email_content import parse_mail
 from tests.alerting.running_dispatcher import insert_alerts, run_dispatchers, wait_until_delivered
 from tests.alerting.sample_alerts import make_alert, make_ended_alert
 from tests.alerting.servers import MailServer
@@ -68,14 +68,14 @@ def test_machines_get_the_advice_of_the_mail(severity):
     assert "health" not in event["data"]
 
 
-def test_a_text_with_markup_stays_a_text():
+def test_markup_in_a_text_is_escaped():
     advice = describe_advice(HealthAdvice(source="<b>", minor="<script>alert(1)</script>"), make_alert(), "nl")
     alert = make_alert(severity=Severity.MINOR)
     html = render_email(Notification(alert=alert, id="n", health=advice), public_url="https://piek.example").html
     assert "<script>" not in html
 
 
-def test_without_a_text_nothing_is_said():
+def test_without_a_text_a_message_has_no_advice():
     only_severe = HealthAdvice(source=SOURCE, severe="Blijf binnen.")
     assert describe_advice(only_severe, make_alert(severity=Severity.MINOR), "nl") is None
     assert describe_advice(None, make_alert(), "nl") is None
@@ -87,7 +87,7 @@ def test_without_a_text_nothing_is_said():
         assert "Health" not in content.text
 
 
-def test_only_a_peak_that_goes_on_has_advice():
+def test_only_an_ongoing_peak_has_advice():
     alert = make_alert(severity=Severity.SEVERE)
     silent = [
         make_ended_alert(severity=Severity.SEVERE),
@@ -113,7 +113,7 @@ def test_advice_without_source_or_text_is_refused(document, sentence):
         msgspec.convert(document, HealthAdvice)
 
 
-async def test_the_mail_of_the_ggd_has_it_and_that_of_the_authority_has_not(database):
+async def test_the_mail_of_the_ggd_has_advice_and_the_mail_of_the_authority_has_none(database):
     with MailServer() as server:
         settings = AlertingSettings(
             smtp=SmtpSettings(port=server.controller.port, tls="none"),
@@ -126,7 +126,7 @@ async def test_the_mail_of_the_ggd_has_it_and_that_of_the_authority_has_not(data
         await insert_alerts(database, make_alert(severity=Severity.SEVERE))
         async with run_dispatchers(settings, database):
             await wait_until_delivered(database, within=30)
-        mails = {envelope.rcpt_tos[0]: parsed(envelope) for envelope in server.received}
+        mails = {envelope.rcpt_tos[0]: parse_mail(envelope) for envelope in server.received}
     texts = {to: mail.get_body(("plain",)).get_content() for to, mail in mails.items()}
     assert f"Gezondheid: Blijf binnen. (Bron: {SOURCE}.)" in " ".join(texts["ggd@od.example"].split())
     assert "Gezondheid" not in texts["piket@od.example"]

@@ -1,4 +1,4 @@
-"""What an inspector reads at three in the morning, and what a machine gets."""
+"""The texts of a notification for inspectors, and its CloudEvent for programs."""
 
 from datetime import UTC, datetime
 
@@ -17,11 +17,11 @@ from tests.alerting.sample_alerts import ONSET, make_alert, make_ended_alert
 URL = "https://piekwacht.example"
 
 
-def text_of(one, **options):
-    return render_email(Notification(alert=one, id="x", **options), public_url=URL)
+def text_of(alert, **options):
+    return render_email(Notification(alert=alert, id="x", **options), public_url=URL)
 
 
-def test_the_subject_says_what_where_and_how_high():
+def test_the_subject_names_property_place_and_peak():
     assert text_of(make_alert()).subject == "Piek PM2,5 bij Wijk aan Zee: 84,0 µg/m³ (10× achtergrond), losse meting"
     assert text_of(make_ended_alert()).subject.startswith("Piek voorbij: PM2,5 bij Wijk aan Zee")
     assert text_of(make_alert(2, change=Change.VOIDED)).subject.startswith("Correctie: geen piek")
@@ -31,7 +31,7 @@ def test_times_are_local_with_their_offset():
     assert "za 21-11-2026 03:03:04 (CET, UTC+0100)" in text_of(make_alert()).text
 
 
-def test_the_text_says_all_that_the_html_says():
+def test_the_text_has_all_facts_of_the_html():
     contents = text_of(make_alert(sites=(NearSite(name="Tata Steel", bearing=251.4, distance=1830.0),)))
     for words in (
         "75,6 µg/m³",
@@ -47,8 +47,8 @@ def test_the_text_says_all_that_the_html_says():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_message_links_to_the_page_of_the_plume(language):
-    told = Notification(alert=make_alert(plume="r7zq4ogyzxa5hm3t"), id="x", language=language)
-    contents = render_email(told, public_url=URL)
+    notification = Notification(alert=make_alert(plume="r7zq4ogyzxa5hm3t"), id="x", language=language)
+    contents = render_email(notification, public_url=URL)
     page = f"{URL}{'' if language == 'nl' else '/en'}/plumes/r7zq4ogyzxa5hm3t"
     assert page in contents.text
     assert page in contents.html
@@ -81,8 +81,10 @@ def test_a_hostile_place_name_is_only_text():
 
 
 def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
-    told = Notification(alert=make_alert(), id="x")
-    event = msgspec.json.decode(build_cloud_event(told, source="urn:nld:oin:1:systeem:p", public_url=URL, at=ONSET))
+    notification = Notification(alert=make_alert(), id="x")
+    event = msgspec.json.decode(
+        build_cloud_event(notification, source="urn:nld:oin:1:systeem:p", public_url=URL, at=ONSET)
+    )
     assert event["specversion"] == "1.0"
     assert event["id"] == "7ckljx4okjr6urfo-1"
     assert event["type"] == "nl.piekwacht.pieken.gedetecteerd.v1"
@@ -91,7 +93,7 @@ def test_the_cloud_event_keeps_the_nl_gov_profile_and_carries_the_whole_alert():
 
 
 @pytest.mark.parametrize(("value", "words"), [(84.0, "84,0"), (0.156, "0,16"), (458.2, "458"), (-12.34, "-12,3")])
-def test_figures_are_written_as_the_dutch_write_them(value, words):
+def test_figures_have_the_dutch_notation(value, words):
     assert format_number(value) == words
 
 
@@ -135,7 +137,7 @@ def test_the_offset_is_written_once_and_again_only_where_it_differs():
     assert "zo 25-10-2026 03:30:00 (CET, UTC+0100)" in text
 
 
-def test_a_signal_that_falls_is_never_said_to_rise():
+def test_a_falling_signal_is_never_described_as_rising():
     facts = {
         "peak": 28842.0,
         "background": 30597.0,
@@ -155,11 +157,11 @@ def test_a_signal_that_falls_is_never_said_to_rise():
     assert "fell to 94 % of its background" in english.subject
 
 
-def test_what_is_known_of_wind_neighbours_and_facilities_is_told():
+def test_a_message_names_wind_neighbours_and_facilities():
     site = NearSite(name="Tata Steel", bearing=251.4, distance=1830.0, is_upwind=True)
     neighbours = Corroboration(risen=3, total=9, window=200)
-    one = make_alert(sites=(site,), wind=AlertWind(direction=250.0, speed=4.24), neighbours=neighbours)
-    contents = text_of(one, also_told=("provincie", "ggd"))
+    alert = make_alert(sites=(site,), wind=AlertWind(direction=250.0, speed=4.24), neighbours=neighbours)
+    contents = text_of(alert, also_told=("provincie", "ggd"))
     for words in (
         "Tata Steel, 1,8 km naar het westen (251°), de wind kwam daarvandaan",
         "uit het westen, 4,2 m/s",
@@ -184,7 +186,8 @@ def test_the_bar_of_a_mail_has_the_colour_of_its_severity_on_the_pages(severity,
     [(34.0, 10.0, "3,4"), (35.0, 10.0, "3,5"), (14.9, 10.0, ""), (125.0, 10.0, "13"), (5.0, 0.0, ""), (5.0, -1.0, "")],
 )
 def test_a_multiple_is_rounded_once_for_all(peak, background, ratio):
-    assert format_ratio(peak, background) == ratio
+    assert format_ratio(peak, background, "ug/m3") == ratio
+    assert format_ratio(peak, background, "dB(A)") == ""
 
 
 @pytest.mark.parametrize(("value", "words"), [(100.5, "101"), (0.125, "0,13"), (-0.125, "-0,13"), (2.25, "2,3")])

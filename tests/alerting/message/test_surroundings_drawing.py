@@ -1,4 +1,4 @@
-"""The map of a mail: facilities and wind are drawn where they are as seen from the station."""
+"""The map of a mail shows facilities and wind in their direction from the station."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""The link in a mail: only what we signed is believed, only until it expires, and only a press of the button counts."""
+"""The link in a mail is valid only with our signature and until it expires; only the button acknowledges."""
 
 import asyncio
 import email
@@ -75,14 +75,14 @@ def test_a_token_that_would_be_refused_is_not_signed():
         sign_token(make_payload(receiver="r" * 700), KEYS)
 
 
-def test_a_token_ends_when_it_says_and_not_before():
+def test_a_token_expires_at_its_stated_time_and_not_before():
     last = ONSET + timedelta(days=1) - timedelta(seconds=1)
     assert verify_token(TOKEN, KEYS, last) == INVITATION
     assert verify_token(TOKEN, KEYS, last + timedelta(seconds=1)) is TokenRejection.EXPIRED
 
 
 @given(st.text(max_size=400))
-def test_what_we_did_not_sign_is_forged_and_never_an_error(text):
+def test_a_token_with_a_false_signature_is_forged_and_raises_nothing(text):
     assert verify_token(text, KEYS, ONSET) is TokenRejection.FORGED
 
 
@@ -90,29 +90,31 @@ def test_what_we_did_not_sign_is_forged_and_never_an_error(text):
 def test_no_letter_of_a_token_can_be_changed(at, letter):
     changed = TOKEN[:at] + letter + TOKEN[at + 1 :]
     if changed != TOKEN:
-        found = verify_token(changed, KEYS, ONSET)
-        assert found is TokenRejection.FORGED or (at == len(TOKEN) - 1 and found == INVITATION)  # base64's spare bits
+        outcome = verify_token(changed, KEYS, ONSET)
+        assert outcome is TokenRejection.FORGED or (
+            at == len(TOKEN) - 1 and outcome == INVITATION
+        )  # base64's spare bits
 
 
-def test_a_retired_key_is_no_longer_believed():
+def test_a_token_of_a_retired_key_is_rejected():
     assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), KEYS, ONSET) == INVITATION
     assert verify_token(sign_token(INVITATION, {1: KEYS[1]}), {2: KEYS[2]}, ONSET) is TokenRejection.FORGED
 
 
 @pytest.mark.parametrize("body", [b"", b"x", b"List-Unsubscribe=One-Click", b"acknowledge=no", b"\xff", b"&" * 50])
-def test_without_the_button_nothing_is_said(body):
+def test_a_form_without_the_button_acknowledges_nothing(body):
     assert parse_form(body) is None
 
 
 @given(st.binary(max_size=200))
-def test_no_form_is_an_error(body):
+def test_no_form_raises_an_error(body):
     parse_form(body)
 
 
 def test_an_answer_is_one_printable_line():
-    said = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
-    assert said.name == "J Jansen"
-    assert len(said.note) == 1000
+    answer = parse_form(b"acknowledge=yes&name=J%0D%0A%00Jansen&note=" + b"x" * 3000)
+    assert answer.name == "J Jansen"
+    assert len(answer.note) == 1000
 
 
 def test_the_page_is_in_the_receivers_language_and_hides_nothing_hostile():
@@ -135,7 +137,7 @@ async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_d
             await insert_alerts(database, make_alert())
             await wait_until_delivered(database)
     path = f"/acknowledge/{link_in(server.received[0])}"
-    said = "SELECT event_id, who, note, receiver, via FROM alerting.acknowledgement"
+    query = "SELECT event_id, who, note, receiver, via FROM alerting.acknowledgement"
     async with running_api(database, broker) as (client, _):
         for _ in range(3):
             page = await client.get(path)
@@ -143,14 +145,14 @@ async def test_a_scanner_that_opens_the_link_acknowledges_nothing_and_a_person_d
             assert "no-store" in page.headers["cache-control"]
             assert "noindex" in page.headers["x-robots-tag"]
         assert (await client.post(path)).status_code == 200  # a scanner that posts what it finds, without the button
-        assert fetch_rows(database, said) == []
+        assert fetch_rows(database, query) == []
         form = {"acknowledge": "yes", "name": "Jansen", "note": "ga kijken"}
         for _ in range(2):
             assert (await client.post(path, data=form)).status_code == 303
-        assert fetch_rows(database, said) == [(make_alert().event_id, "Jansen", "ga kijken", "od", "link")]
+        assert fetch_rows(database, query) == [(make_alert().event_id, "Jansen", "ga kijken", "od", "link")]
         assert "Jansen" in (await client.get(path)).text
         assert (await client.post(path, data={"acknowledge": "yes"})).status_code == 303  # one click, no name
-        assert [row[1] for row in fetch_rows(database, said)] == ["Jansen", "od"]
+        assert [row[1] for row in fetch_rows(database, query)] == ["Jansen", "od"]
 
 
 async def deliver_link(database, settings):
@@ -173,7 +175,9 @@ async def count_connections(database, until):
     return max(counts)
 
 
-async def test_many_who_open_a_link_at_once_use_few_connections_and_are_all_answered(database, broker, settings):
+async def test_many_simultaneous_requests_for_a_link_use_few_connections_and_are_all_answered(
+    database, broker, settings
+):
     path = f"/acknowledge/{await deliver_link(database, settings)}"
     async with running_api(database, broker) as (client, _):
         is_over = asyncio.Event()
@@ -188,9 +192,7 @@ async def test_many_who_open_a_link_at_once_use_few_connections_and_are_all_answ
     assert 1 <= await counting <= 4
 
 
-async def test_a_link_that_is_replayed_by_a_stranger_adds_at_most_a_hundred_acknowledgements(
-    database, broker, settings
-):
+async def test_a_replayed_link_adds_at_most_a_hundred_acknowledgements(database, broker, settings):
     path = f"/acknowledge/{await deliver_link(database, settings)}"
     async with running_api(database, broker) as (client, _):
         for number in range(110):
@@ -199,7 +201,7 @@ async def test_a_link_that_is_replayed_by_a_stranger_adds_at_most_a_hundred_ackn
     assert fetch_rows(database, "SELECT count(*) FROM alerting.acknowledgement") == [(100,)]
 
 
-async def test_links_that_are_not_ours_say_so_and_write_nothing(database, broker):
+async def test_a_link_with_a_false_signature_is_404_and_stores_nothing(database, broker):
     async with running_api(database, broker) as (client, _):
         for method in ("GET", "POST"):
             answered = await client.request(method, f"/acknowledge/{TOKEN}", content=b"acknowledge=yes")
@@ -208,7 +210,7 @@ async def test_links_that_are_not_ours_say_so_and_write_nothing(database, broker
     assert fetch_rows(database, "SELECT * FROM alerting.acknowledgement") == []
 
 
-async def test_one_press_answers_all_that_a_storm_gathered_into_the_message(database, broker, settings):
+async def test_one_acknowledgement_covers_all_alerts_gathered_into_the_message(database, broker, settings):
     with MailServer() as server:
         chosen = settings(mail=server, burst=1, gather_seconds=1.0)
         async with run_dispatchers(chosen, database):
@@ -220,7 +222,7 @@ async def test_one_press_answers_all_that_a_storm_gathered_into_the_message(data
     assert fetch_rows(database, "SELECT count(DISTINCT event_id) FROM alerting.acknowledgement") == [(20,)]
 
 
-async def test_the_end_of_a_peak_asks_for_no_answer(database, settings):
+async def test_the_message_about_an_end_has_no_acknowledgement_link(database, settings):
     with MailServer() as server:
         async with run_dispatchers(settings(mail=server), database):
             await insert_alerts(database, make_alert())

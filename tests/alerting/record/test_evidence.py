@@ -1,4 +1,4 @@
-"""The record of what was decided, sent and answered is added to and never changed."""
+"""Records of decisions, deliveries and acknowledgements are only added, never changed."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from tests.alerting.servers import MailServer, WebServer
 
 
 @pytest.fixture
-async def told(database, settings):
+async def sent_body(database, settings):
     with WebServer() as web:
         async with run_dispatchers(settings(web=web), database):
             await insert_alerts(database, make_alert())
@@ -50,19 +50,19 @@ async def told(database, settings):
         "UPDATE alerting.sent SET content = ''",
     ],
 )
-async def test_nothing_recorded_can_be_changed_or_removed(database, told, statement):
+async def test_recorded_rows_cannot_be_changed_or_removed(database, sent_body, statement):
     with psycopg.connect(database) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege, match="record"):
         connection.execute(statement)
 
 
-async def test_a_delivery_keeps_hash_size_and_rules_of_what_was_sent(database, told):
+async def test_a_delivery_stores_hash_size_and_rules_of_the_sent_message(database, sent_body):
     ((sha256, size, rules),) = fetch_rows(database, "SELECT sha256, bytes, rules FROM alerting.delivery")
-    assert (sha256, size) == (hashlib.sha256(told).digest(), len(told))
+    assert (sha256, size) == (hashlib.sha256(sent_body).digest(), len(sent_body))
     assert fetch_rows(database, "SELECT rules FROM alerting.decision") == [(rules,)]
     assert len(rules) == 12
 
 
-async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_changed(database, settings):
+async def test_a_record_holds_every_message_and_each_change_of_it_is_an_error(database, settings):
     with MailServer() as server, WebServer() as web:
         async with run_dispatchers(settings(mail=server, web=web), database):
             await insert_alerts(database, make_alert())
@@ -70,34 +70,34 @@ async def test_a_record_holds_every_message_and_tells_when_anything_of_it_was_ch
             await insert_alerts(database, make_ended_alert())
             await wait_until_delivered(database)
     await CaseStore(database).acknowledge(make_alert().event_id, "anna", "gezien")
-    found = evidence.decode_record(
+    record = evidence.decode_record(
         evidence.encode_record(await CaseStore(database).build_record(make_alert().event_id))
     )
-    assert list(evidence.find_errors(found)) == []
-    sent = dict(evidence.extract_contents(found)).values()
+    assert list(evidence.find_errors(record)) == []
+    sent = dict(evidence.extract_contents(record)).values()
     assert {body for _, body in web.requests} <= set(sent)
-    assert [b"Piek voorbij" in one or b"voorbij" in one for one in sent].count(True) >= 1
+    assert [b"Piek voorbij" in content or b"voorbij" in content for content in sent].count(True) >= 1
     assert len(sent) == 4
-    seen = [entry for entry in found.entries if entry["step"] == "seen"]
-    assert [entry["alert"]["revision"] for entry in seen] == [1, 2]
-    assert found.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
+    seen_entries = [entry for entry in record.entries if entry["step"] == "seen"]
+    assert [entry["alert"]["revision"] for entry in seen_entries] == [1, 2]
+    assert record.entries[-1]["sentence"]["nl"] == "anna is ermee bezig (ingelogd): gezien"
     assert await CaseStore(database).build_record("nothing") is None
 
-    head = ""  # as docs/alerting-evidence.md tells anybody to check it, without us
-    for entry in json.loads(evidence.encode_record(found))["entries"]:
-        told = entry.pop("hash")
+    head = ""  # the check of docs/alerting-evidence.md, which needs no code of ours
+    for entry in json.loads(evidence.encode_record(record))["entries"]:
+        entry_hash = entry.pop("hash")
         text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         head = hashlib.sha256((head + text).encode()).hexdigest()
-        assert head == told
-    assert head == found.head
+        assert head == entry_hash
+    assert head == record.head
 
-    for number, entry in enumerate(found.entries):
+    for number, entry in enumerate(record.entries):
         for changed in (
-            [*found.entries[:number], {**entry, "at": "2020-01-01T00:00:00Z"}, *found.entries[number + 1 :]],
-            found.entries[:number] + found.entries[number + 1 :],
-            [*found.entries[:number], entry, *found.entries[number:]],
+            [*record.entries[:number], {**entry, "at": "2020-01-01T00:00:00Z"}, *record.entries[number + 1 :]],
+            record.entries[:number] + record.entries[number + 1 :],
+            [*record.entries[:number], entry, *record.entries[number:]],
         ):
-            assert list(evidence.find_errors(structs.replace(found, entries=changed))) != []
+            assert list(evidence.find_errors(structs.replace(record, entries=changed))) != []
 
 
 def test_a_file_that_is_no_record_is_refused_in_one_sentence():

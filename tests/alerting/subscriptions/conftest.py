@@ -63,7 +63,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def contacts(database):
-    """The pages' store; an address may be asked to confirm at once again."""
+    """The store of the pages; an address may get another confirmation mail at once."""
     return ContactStore(database, confirmation_pause=0.0)
 
 

@@ -1,7 +1,7 @@
-"""A push service of our own on loopback: it decrypts what comes as the browser would, and judges the headers.
+"""A push service on loopback: it decrypts each message as a browser does, and checks the headers.
 
 `http_ece.decrypt` and `Vapid02.verify` judge what our encryption and signature made. It runs in a thread, or in a
-process of its own for measurements.
+separate process for measurements.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ class Push:
 
 
 class PushService:
-    """Answers each POST with the next of `answers[path]` (the last one for ever), else with 201.
+    """Answers each POST with the next of `answers[path]` (the last one permanently), else with 201.
 
     An answer is a status, or a status and headers; 0 hangs until the service ends.
     """

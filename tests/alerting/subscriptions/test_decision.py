@@ -1,4 +1,4 @@
-"""Who is notified of what: once of a plume, again if it gets worse, of its end, and always of a correction."""
+"""A subscriber is notified once of a plume, again if severity rises, of its end, and of every correction."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -35,8 +35,8 @@ def decide(alerts, subscriptions=(ALL,), last=None, now=NOON, **options):
     return decide_notice(plume(*alerts, is_calm=is_calm), subscriptions, last, now, RULES, **options)
 
 
-def after(alerts, subscriptions=(ALL,), last=None, **options):
-    """What the contact knows after the notice of these alerts."""
+def make_last_notice(alerts, subscriptions=(ALL,), last=None, **options):
+    """The last notice of a contact after the notice of these alerts."""
     decision = decide(alerts, subscriptions, last, **options)
     assert decision.notifies
     return describe_notice(decision, plume(*alerts), last)
@@ -45,14 +45,14 @@ def after(alerts, subscriptions=(ALL,), last=None, **options):
 def test_a_plume_is_notified_once():
     first = make_alert()
     assert decide([first]).reason is NoticeReason.FIRST
-    assert decide([first], last=after([first])).reason is NoticeReason.NOT_WORSE
+    assert decide([first], last=make_last_notice([first])).reason is NoticeReason.NOT_WORSE
     second = make_alert(event_id="other", observed_property="pm10", station="beverwijk")
-    assert decide([first, second], last=after([first])).reason is NoticeReason.NOT_WORSE
+    assert decide([first, second], last=make_last_notice([first])).reason is NoticeReason.NOT_WORSE
 
 
 def test_a_rise_is_notified_and_a_fall_is_not():
     minor = make_alert(severity=Severity.MINOR)
-    last = after([minor])
+    last = make_last_notice([minor])
     worse = decide([make_alert(2, severity=Severity.SEVERE, change=Change.UPDATED)], last=last)
     assert worse.reason is NoticeReason.WORSE
     assert decide([minor], last=structs.replace(last, severity=Severity.SEVERE)).reason is NoticeReason.NOT_WORSE
@@ -61,37 +61,37 @@ def test_a_rise_is_notified_and_a_fall_is_not():
 def test_the_end_waits_until_the_whole_plume_is_calm():
     first, ended = make_alert(), make_ended_alert()
     going_on = make_alert(event_id="other", station="beverwijk")
-    last = after([first])
+    last = make_last_notice([first])
     assert decide([ended, going_on], last=last).reason is NoticeReason.NOT_WORSE
     assert decide([ended], last=last).reason is NoticeReason.CALM_AWAITED
     end = decide([ended], last=last, is_calm=True)
     assert end.reason is NoticeReason.ENDED
-    known = describe_notice(end, plume(ended), last)
-    assert known.has_ended
-    assert decide([ended], last=known, is_calm=True).reason is NoticeReason.NOT_WORSE
-    assert decide([ended, going_on], last=known).reason is NoticeReason.REOPENED
+    notice = describe_notice(end, plume(ended), last)
+    assert notice.has_ended
+    assert decide([ended], last=notice, is_calm=True).reason is NoticeReason.NOT_WORSE
+    assert decide([ended, going_on], last=notice).reason is NoticeReason.REOPENED
 
 
 @pytest.mark.parametrize("subscriptions", [(ALL,), (), (structs.replace(ALL, level=Severity.EXTREME),)])
 @pytest.mark.parametrize("is_paused", [False, True])
-def test_whoever_was_notified_gets_the_correction(subscriptions, is_paused):
-    last = after([make_alert()])
+def test_every_notified_subscriber_gets_the_correction(subscriptions, is_paused):
+    last = make_last_notice([make_alert()])
     voided = make_alert(2, change=Change.VOIDED)
     decision = decide([voided], subscriptions, last, is_paused=is_paused)
     assert decision.reason is NoticeReason.CORRECTED
-    known = describe_notice(decision, plume(voided), last)
-    assert known.is_voided
-    assert decide([voided], last=known).reason is NoticeReason.NEVER_NOTIFIED
+    notice = describe_notice(decision, plume(voided), last)
+    assert notice.is_voided
+    assert decide([voided], last=notice).reason is NoticeReason.NEVER_NOTIFIED
 
 
-def test_a_correction_goes_to_nobody_else():
+def test_a_subscriber_who_was_not_notified_gets_no_correction():
     assert decide([make_alert(change=Change.VOIDED)]).reason is NoticeReason.NEVER_NOTIFIED
 
 
-def test_a_correction_names_what_remains_of_the_plume():
+def test_a_correction_names_the_remaining_peak_of_the_plume():
     first = make_alert(severity=Severity.SEVERE)
     remaining = make_alert(event_id="other", observed_property="pm10", severity=Severity.MINOR)
-    decision = decide([structs.replace(first, change=Change.VOIDED), remaining], last=after([first]))
+    decision = decide([structs.replace(first, change=Change.VOIDED), remaining], last=make_last_notice([first]))
     assert (decision.reason, decision.alert) == (NoticeReason.CORRECTED, remaining)
 
 
@@ -105,7 +105,7 @@ def test_a_correction_names_what_remains_of_the_plume():
         (0.89, Corroboration(risen=0, total=3), NoticeReason.NOT_SURE_ENOUGH),
     ],
 )
-def test_the_confidence_must_be_higher_where_one_station_saw_it(confidence, neighbours, expected):
+def test_the_confidence_of_a_plume_at_one_station_must_be_higher(confidence, neighbours, expected):
     assert decide([make_alert(confidence=confidence, neighbours=neighbours)]).reason is expected
 
 
@@ -148,18 +148,18 @@ def test_quiet_hours_hold_until_their_end():
     assert decide([make_alert(change=Change.VOIDED)], [QUIET], now=NIGHT, is_release=True).reason not in NOTIFYING
 
 
-def test_the_strongest_wake_whoever_wants_that():
+def test_an_extreme_peak_is_notified_in_quiet_hours_if_the_subscriber_chose_that():
     extreme, woken = make_alert(severity=Severity.EXTREME), structs.replace(QUIET, wakes=True)
     assert decide([extreme], [woken], now=NIGHT).reason is NoticeReason.FIRST
     assert decide([make_alert()], [woken], now=NIGHT).reason is NoticeReason.HELD_QUIET
     assert decide([extreme], [QUIET], now=NIGHT).reason is NoticeReason.HELD_QUIET
     ended = make_ended_alert(severity=Severity.EXTREME)
-    last = after([extreme], [woken], now=NIGHT)
+    last = make_last_notice([extreme], [woken], now=NIGHT)
     assert decide([ended], [woken], last, NIGHT, is_calm=True).reason is NoticeReason.HELD_QUIET
 
 
 def test_a_correction_waits_for_the_end_of_quiet_hours_too():
-    last = after([make_alert()])
+    last = make_last_notice([make_alert()])
     assert decide([make_alert(change=Change.VOIDED)], [QUIET], last, NIGHT).reason is NoticeReason.HELD_QUIET
 
 
@@ -179,7 +179,7 @@ def test_of_several_subscriptions_the_first_that_permits_it_counts():
     assert decide([make_alert()], [ALL, QUIET], now=NIGHT).reason is NoticeReason.FIRST
 
 
-def test_whoever_paused_is_not_notified():
+def test_a_paused_subscriber_is_not_notified():
     assert decide([make_alert()], is_paused=True).reason is NoticeReason.PAUSED
 
 

@@ -1,4 +1,4 @@
-"""Workers of subscriptions die at any moment; nobody is forgotten, and nobody gets a notice under two ids."""
+"""Workers of subscriptions are killed at any moment; every subscriber gets each notice under one id."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.benchmarks.subscriptions import SERVICE, Bench, kill_workers
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_workers_killed_at_random_forget_nobody(database, tmp_path):
+async def test_workers_killed_at_random_skip_no_subscriber(database, tmp_path):
     bench = Bench(database, tmp_path, "http://localhost:9/")
     service = subprocess.Popen([sys.executable, "-c", SERVICE, str(bench.port), str(bench.log)])  # noqa: ASYNC220 - short
     try:

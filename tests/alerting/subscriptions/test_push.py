@@ -1,4 +1,4 @@
-"""Web Push from the event to the browser: what it says, how it is encrypted and signed, and what answers mean."""
+"""Web Push from the event to the browser: content, encryption, signature and the answers of the push service."""
 
 import asyncio
 import json
@@ -115,13 +115,13 @@ async def test_answers_of_a_push_service(  # noqa: PLR0917 - fixtures
 
 
 async def test_a_service_that_hangs_delays_no_other_browser(database, settings, alerting, contacts, push_service):
-    slow, *others = (Browser(f"/{n}") for n in range(10))
+    slow, *responsive = (Browser(f"/{n}") for n in range(10))
     push_service.answers[slow.path] = [0]
-    await subscribe(contacts, push_service, slow, *others)
+    await subscribe(contacts, push_service, slow, *responsive)
     change(database, "DELETE FROM subscriptions.notice")
     async with run_service(settings(), alerting(), database):
         await insert_alerts(database, make_alert())
-        await wait_until(lambda: all(push_service.received_by(browser) for browser in others), within=0.9)
+        await wait_until(lambda: all(push_service.received_by(browser) for browser in responsive), within=0.9)
 
 
 async def test_quiet_hours_give_one_notice_at_their_end(database, settings, alerting, contacts, push_service):
@@ -166,9 +166,9 @@ async def test_a_false_alarm_of_an_inspector_corrects_the_notice_and_a_withdrawa
         await insert_alerts(database, make_alert())
         await wait_until_settled(database)
         store = PlumeAnswerStore(database)
-        seen = SeenPlume(stations=["wijk-aan-zee"], severity=Severity.SEVERE)
+        seen_plume = SeenPlume(stations=["wijk-aan-zee"], severity=Severity.SEVERE)
         plume = make_alert().event_id
-        await store.state_false_alarm(plume, FalseAlarmCause.SENSOR_FAULT, "geheime opmerking", "anna", seen)
+        await store.state_false_alarm(plume, FalseAlarmCause.SENSOR_FAULT, "geheime opmerking", "anna", seen_plume)
         await wait_until(lambda: len(fetch_rows(database, RESULTS)) == 2)
         await insert_alerts(database, make_alert(2, change=Change.UPDATED), make_ended_alert(3))
         await wait_until_settled(database)
@@ -253,5 +253,5 @@ async def test_an_endpoint_that_belongs_to_another_browser_is_not_taken_over(dat
     await contacts.renew_browser(push_service.url(browser), push_service.url(other), browser.keys, "localhost")
     keys = dict(fetch_rows(database, "SELECT address, push_key FROM subscriptions.contact"))
     assert {address: bytes(key) for address, key in keys.items()} == {
-        push_service.url(one): one.keys.key for one in (browser, other)
+        push_service.url(subscriber): subscriber.keys.key for subscriber in (browser, other)
     }

@@ -241,7 +241,7 @@ def test_columns_of_date_and_time_together_are_the_time(tmp_path):
     assert values(read(tmp_path / "f.csv", content, time_zone="Europe/Amsterdam", columns=mapping)) == expected
 
 
-def test_a_mapping_names_the_columns_that_their_names_do_not_tell(tmp_path):
+def test_a_mapping_names_columns_with_unknown_names(tmp_path):
     content = "wanneer;waar;stof A;stof B\n2026-11-21T16:00Z;a;8,5;9\n"
     mapping = {"time": "wanneer", "station": "waar", "pm10": "Stof B", "value": "stof A"}
     with pytest.raises(ConfigurationError, match="which property the column 'stof A' holds is not said"):
@@ -251,7 +251,7 @@ def test_a_mapping_names_the_columns_that_their_names_do_not_tell(tmp_path):
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
-def test_the_hour_that_occurs_twice_is_resolved_by_the_order_of_the_rows_and_told(tmp_path, newest_first):
+def test_the_hour_that_occurs_twice_is_resolved_by_the_order_of_the_rows_and_reported(tmp_path, newest_first):
     local = ["01:50", "02:30", "02:45", "02:15", "02:30", "03:00"]
     utc = ["2026-10-24T23:50", *(f"2026-10-25T{t}" for t in ("00:30", "00:45", "01:15", "01:30", "02:00"))]
     rows = [f"a;25-10-2026 {text};{i}" for i, text in enumerate(local)]

@@ -1,4 +1,4 @@
-"""No cell becomes another number than the one that was meant: units, decimal marks, times, sentinels, columns."""
+"""Every cell gives its true number: units, decimal marks, times, sentinels and columns are read correctly."""
 
 import bz2
 import gzip
@@ -143,7 +143,7 @@ WRITTEN = [
 
 @_SETTINGS
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2199, 1, 1)), st.sampled_from(WRITTEN))  # noqa: DTZ001 - UTC
-def test_a_moment_is_the_same_however_it_is_written(tmp_path, moment, form):
+def test_every_notation_of_a_moment_gives_the_same_moment(tmp_path, moment, form):
     if "p.m." in form and moment.hour < 12:
         return
     moment = moment.replace(microsecond=0)
@@ -179,7 +179,7 @@ def test_a_moment_is_the_same_however_it_is_written(tmp_path, moment, form):
         ("2461366.208", None),
     ],
 )
-def test_a_time_is_the_one_that_was_meant_or_none(tmp_path, text, utc):
+def test_a_written_time_is_parsed_correctly_or_is_an_error(tmp_path, text, utc):
     content = f"time;pm2_5\n{text};8\n"
     if utc is not None:
         assert [v.at for v in read(tmp_path / "f.csv", content, time_zone="UTC").values] == [at(utc)]
@@ -199,7 +199,7 @@ def packed(member, content=b"x"):
     return file.getvalue()
 
 
-def archived(content):
+def build_tar(content):
     file = io.BytesIO()
     with tarfile.open(fileobj=file, mode="w") as archive:
         member = tarfile.TarInfo("f.csv")
@@ -225,8 +225,8 @@ OTHER_FILES = [
     (bz2.compress(TABLE), "bzip2"),
     (lzma.compress(TABLE), "xz"),
     (gzip.compress(gzip.compress(TABLE)), "gzip twice"),
-    (gzip.compress(archived(TABLE)), "tar archive"),
-    (archived(TABLE), "tar archive"),
+    (gzip.compress(build_tar(TABLE)), "tar archive"),
+    (build_tar(TABLE), "tar archive"),
     (b'{"time":1}', "JSON; convert it"),
     (b'\xef\xbb\xbf [{"time":1}]', "JSON; convert it"),
     (b"<!DOCTYPE html><html>", "web page"),
@@ -252,13 +252,13 @@ def test_a_file_of_another_kind_is_named_with_its_remedy(tmp_path, content, word
         f"time;pm2_5\n-;ug/m3\n{MOMENT};8\n",
     ],
 )
-def test_what_surrounds_the_cells_changes_no_value(tmp_path, content):
+def test_separators_comments_and_repeated_headers_change_no_value(tmp_path, content):
     recording = read(tmp_path / "f.csv", content)
     assert values(recording) == [("f", "pm2_5", at("2026-11-21T16:00"), 8.0)]
     assert recording.unreadable == []
 
 
-def test_two_columns_of_one_property_are_never_one_by_accident(tmp_path):
+def test_two_columns_of_one_property_are_never_merged_by_accident(tmp_path):
     for header in ("time,pm2_5,pm2_5", "time,PM2.5,pm25", "time,rh,humidity"):
         assert "are both" in refuse(tmp_path / "f.csv", f"{header}\n{MOMENT},8,9\n")
     columns = {"time": "time", "pm2_5": "pm25"}
@@ -307,14 +307,14 @@ def test_a_recording_is_judged_by_the_sensor_that_its_format_or_the_operator_nam
             assert value is None or reading.flags.get(name, 0) & INVALID_FLAGS
 
 
-def test_columns_that_mean_nothing_without_their_sensor_are_not_read_without_it(tmp_path):
+def test_columns_that_depend_on_their_sensor_are_not_read_without_a_known_sensor(tmp_path):
     content = SENSOR_COMMUNITY.format("P1;P2", "PPD42NS", "2000;999")
     assert "has no 'PPD42NS'; name its model with --model" in refuse(tmp_path / "f.csv", content)
     assert len(read(tmp_path / "f.csv", content, model="SDS011").values) == 2
 
 
 @pytest.mark.parametrize("name", ["time_utc", "Timestamp (UTC)", "UTC", "DateTime UTC", "time [GMT]"])
-def test_a_column_that_says_utc_needs_no_time_zone(tmp_path, name):
+def test_a_column_named_utc_needs_no_time_zone(tmp_path, name):
     recording = read(tmp_path / "f.csv", f"{name},pm2_5\n2026-11-21 16:00,8\n")
     assert [v.at for v in recording.values] == [at("2026-11-21T16:00")]
 

@@ -1,4 +1,4 @@
-"""A process of its own that signs in many times at once over real connections, and prints the statuses as JSON.
+"""A separate process that signs in many times at once over real connections, and prints the statuses as JSON.
 
 Arguments: port, number of attempts, name, password, code, and `one` or `each` for the address they come from.
 An attempt number in the code or password is written as `#`.

@@ -1,4 +1,4 @@
-"""A device with passkeys, in software: makes WebAuthn responses byte by byte, also such as no browser would send."""
+"""A device with passkeys, in software: makes WebAuthn responses byte by byte, also invalid ones."""
 
 import base64
 import hashlib

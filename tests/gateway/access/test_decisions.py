@@ -127,7 +127,7 @@ def test_no_source_has_more_attempts_judged_than_its_delays_allow(pauses):
 
 
 @given(st.lists(st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"]), max_size=200))
-def test_a_stranger_never_delays_another_address(strangers):
+def test_attempts_from_other_addresses_never_delay_an_address(strangers):
     limit = SignInLimit()
     for address in strangers:
         limit.take_attempt(address, "anna", 0.0)

@@ -289,7 +289,7 @@ async def test_password_and_code_still_work_beside_a_passkey(database, broker, i
         assert (await client.get("/api/v1/account")).json()["name"] == ANNA
 
 
-async def test_a_site_that_cannot_have_passkeys_says_so_and_has_no_routes(database, broker, inspector):
+async def test_a_site_without_passkeys_states_that_and_has_no_routes(database, broker, inspector):
     async with running_api(database, broker, public_url="http://192.0.2.1") as (client, _):
         assert (await client.post("/account/passkey/options")).status_code == 405
         assert "passkey" not in (await client.get("/account")).text
@@ -324,20 +324,20 @@ def test_a_challenge_follows_from_cookie_purpose_and_session_and_expires():
     challenge = derive_challenge(SECRET, ChallengePurpose.SIGN_IN, cookie, NOW)
     assert len(challenge) == 32
     assert challenge == derive_challenge(SECRET, ChallengePurpose.SIGN_IN, cookie, NOW + timedelta(seconds=299))
-    others = [
+    other_challenges = [
         derive_challenge(SECRET, ChallengePurpose.REGISTER, cookie, NOW),
         derive_challenge(SECRET, ChallengePurpose.SIGN_IN, cookie, NOW, binding="session"),
         derive_challenge(b"x" * 32, ChallengePurpose.SIGN_IN, cookie, NOW),
         derive_challenge(SECRET, ChallengePurpose.SIGN_IN, new_challenge_cookie(NOW), NOW),
         derive_user_handle(SECRET, "anna"),
     ]
-    assert len({challenge, *others}) == 6
+    assert len({challenge, *other_challenges}) == 6
     late = NOW + timedelta(seconds=CHALLENGE_SECONDS + 1)
     assert derive_challenge(SECRET, ChallengePurpose.SIGN_IN, cookie, late) is None
 
 
 @given(st.text(max_size=60))
-def test_no_cookie_of_a_stranger_gives_a_challenge_that_lasts_longer(cookie):
+def test_no_forged_cookie_extends_the_life_of_a_challenge(cookie):
     later = NOW + timedelta(days=365)
     for text in (cookie, f"{cookie}.{int(later.timestamp())}", f"{cookie}.99999999999999999999"):
         assert derive_challenge(SECRET, ChallengePurpose.SIGN_IN, text, NOW) is None or "." in cookie
@@ -374,7 +374,7 @@ def test_no_document_raises_and_none_is_genuine(document):
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
-def test_a_count_goes_up_or_is_never_used(stored, reported):
+def test_a_signature_count_is_plausible_only_if_it_rises_or_stays_zero(stored, reported):
     assert is_count_plausible(stored, reported) == (reported > stored or (stored, reported) == (0, 0))
     assert is_count_plausible(0, 0)
 

@@ -54,7 +54,7 @@ async def measure_until_finished(client, burst):
 
 
 @pytest.mark.parametrize("addresses", ["one", "each"])
-async def test_others_do_not_wait_while_120_people_sign_in(database, broker, inspector, addresses):
+async def test_other_requests_do_not_wait_while_120_people_sign_in(database, broker, inspector, addresses):
     async with running_api(database, broker, access=_MANY_REQUESTS) as (client, _):
         await client.get("/api/v1/stations")
         burst = await start_burst(client.base_url.port, 120, addresses=addresses)
@@ -71,7 +71,7 @@ async def test_of_300_codes_at_once_from_one_address_five_are_judged(database, b
     assert count_judged(database) == 5
 
 
-async def test_codes_are_counted_for_the_account_wherever_they_come_from(database, inspector):
+async def test_codes_are_counted_per_account_over_all_addresses(database, inspector):
     """Fifty codes an hour, also if each comes from another address: the count is taken before judging."""
     accounts = Accounts(database)
     with psycopg.connect(database, autocommit=True) as connection:
@@ -87,7 +87,7 @@ async def test_codes_are_counted_for_the_account_wherever_they_come_from(databas
     assert (await accounts.sign_in("anna@od.example", PASSWORD, pyotp.TOTP(inspector).now(), 60))[1] is not None
 
 
-async def test_a_stranger_cannot_keep_an_inspector_out(database, broker, inspector):
+async def test_attempts_of_others_do_not_block_an_inspector(database, broker, inspector):
     async with running_api(database, broker, access=_MANY_REQUESTS) as (client, _):
         for addresses in ("one", "each"):
             statuses = await finish(await start_burst(client.base_url.port, 60, addresses=addresses))

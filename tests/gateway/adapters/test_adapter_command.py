@@ -1,4 +1,4 @@
-"""`piekwacht adapter`: what a sample would become, and one sentence for what is wrong."""
+"""`piekwacht adapter`: it shows the values of a sample, and one sentence for each mistake."""
 
 import json
 

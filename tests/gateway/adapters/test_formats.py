@@ -1,4 +1,4 @@
-"""Messages of foreign sensors: each format reads its own, and no message does harm."""
+"""Messages of foreign sensors: each format reads its own messages, and any bytes are read or refused."""
 
 import json
 import math
@@ -58,8 +58,8 @@ def test_a_format_reads_its_own_message(name):
 def test_a_message_of_another_format_is_refused_or_gives_the_same_values(name, other):
     message = SAMPLES[other][0]
     for reading in read_or_refuse(message, name)[:1]:
-        known = SAMPLES[other][3]
-        assert reading.values == pytest.approx({key: known[key] for key in reading.values})
+        expected = SAMPLES[other][3]
+        assert reading.values == pytest.approx({key: expected[key] for key in reading.values})
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -95,7 +95,7 @@ WRONG = ["nan", "NaN", None, "", "unavailable", 1e400, "1e400", True, [1], {"v":
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_a_value_that_is_none_costs_itself(name, build, wrong):
+def test_an_invalid_value_costs_no_other_value(name, build, wrong):
     reading = read_message(ForeignMessage(body=build(wrong)), name)[0]
     assert reading.values["pm10"] == 20.5
     assert reading.values["pm2_5"] is None
@@ -119,7 +119,7 @@ def test_the_header_and_the_message_name_one_device():
         read_message(ForeignMessage(body=airrohr(SDS_P1=1), headers={"x-sensor": "esp8266-9"}), "airrohr")
 
 
-def test_a_pin_decides_what_is_read():
+def test_the_pin_of_a_message_decides_which_sensor_is_read():
     climate = pushed(temperature=21.5, pressure=101325, P1=3)
     pinned = {"x-sensor": "esp8266-1", "x-pin": "11"}
     assert values_of(climate, "sensor-community", headers=pinned) == {"temperature": 21.5, "pressure": 1013.25}
@@ -167,12 +167,12 @@ def test_events_without_a_reading_are_no_mistake(name, content):
         ("tasmota", as_json({"SDS0X1": {"PM10": 1}}), "tele/"),
     ],
 )
-def test_a_refusal_names_what_to_change(name, body, sentence):
+def test_a_refusal_names_the_remedy(name, body, sentence):
     with pytest.raises(RefusedError, match=sentence):
         read_message(ForeignMessage(body=body), name, SAMPLES[name][1])
 
 
-def test_a_format_without_its_mapping_says_so():
+def test_a_format_without_its_mapping_file_is_refused():
     with pytest.raises(RefusedError, match="mapping file"):
         read_message(ForeignMessage(body=uplink({"pm25": 1})), "things-stack")
 

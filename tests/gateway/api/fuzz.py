@@ -1,4 +1,4 @@
-"""`make fuzz-api`: a chosen number of made-up questions to the API; not one may be a server error.
+"""`make fuzz-api`: a chosen number of generated requests to the API; none may be a server error.
 
 python -m tests.gateway.api.fuzz --cases 50000
 """

@@ -1,6 +1,6 @@
-"""Beside every value stands what it is: a single reading or a mean, in the same words on every face.
+"""Every value has a label, a single reading or a mean, with the same text on every page and in every feed.
 
-The faces are those of `faces.py`, which are listed from the routes. A value in a table may have its words in the head
+The faces are those of `faces.py`, which are listed from the routes. A value in a table may have its label in the head
 of its column. The background of an event is no value of a moment: it needs its own name only.
 """
 
@@ -31,13 +31,13 @@ def find_words(language: str) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(averaging_text(code, language)) for code in CODES), re.IGNORECASE)
 
 
-def test_both_languages_have_words_for_every_averaging():
+def test_both_languages_have_a_label_for_every_averaging():
     for language in LANGUAGES:
         assert len({averaging_text(code, language) for code in CODES}) == len(CODES)
 
 
 def list_unlabelled(texts: list[str], background: float, language: str) -> list[str]:
-    """Texts with a value other than the background that lack the words."""
+    """Texts with a value other than the background that lack the label."""
     background_text, words = format_number(background, language), find_words(language)
     unlabelled = []
     for text in texts:
@@ -82,7 +82,7 @@ TEXT_FACES = [face for faces in FACES.values() for face in faces if face.read in
 
 @pytest.fixture
 async def open_peak(database, broker):
-    """A client of an API with a peak that goes on, and the names that addresses need."""
+    """A client of an API with an ongoing peak, and the names for its addresses."""
     node, start = enrol_node(database), recent_start()
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
@@ -98,7 +98,7 @@ def language_of(face: Face) -> str:
     return "en" if face.path.startswith("/en") else "nl"
 
 
-async def test_every_value_on_every_page_and_in_every_feed_has_its_words(open_peak):
+async def test_every_value_on_every_page_and_in_every_feed_has_its_averaging_label(open_peak):
     client, names, event = open_peak
     assert event["end"] is None
     labelled = 0
@@ -111,7 +111,7 @@ async def test_every_value_on_every_page_and_in_every_feed_has_its_words(open_pe
     assert labelled > 30
 
 
-async def test_documents_for_programs_say_it_as_a_code(open_peak):
+async def test_documents_for_programs_have_the_averaging_as_a_code(open_peak):
     client, names, event = open_peak
     assert event["peakAveraging"] == "raw"
     (revision, *_) = (await client.get(f"/api/v1/events/{names['event']}/revisions")).json()["items"]
@@ -120,7 +120,7 @@ async def test_documents_for_programs_say_it_as_a_code(open_peak):
     assert (newest["averaging"], newest["valueAveraging"]) == ("1min", "raw")
 
 
-async def test_the_scripts_have_the_words_of_the_server(open_peak):
+async def test_the_scripts_have_the_labels_of_the_server(open_peak):
     client, _, _ = open_peak
     for language in LANGUAGES:
         page = (await client.get(f"/{language}/")).text

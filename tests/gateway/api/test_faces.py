@@ -1,6 +1,6 @@
 """One fact has one value: an event's figures and times are the same wherever they are shown or sent.
 
-The faces are found by listing the routes and the channels, so that a new one without an entry here fails.
+The test lists the routes and the channels, so that a new one without an entry here fails.
 """
 
 import asyncio
@@ -151,13 +151,13 @@ def check_document(document, alert, names=(*FACTS, *TIMES)):
     """The same values in a JSON document of the API (camelCase) or of a channel (snake_case)."""
     for name in names:
         camel = re.sub(r"_(.)", lambda match: match[1].upper(), name)
-        found = document[name if name in document else camel]
+        value = document[name if name in document else camel]
         expected = getattr(alert, name)
         if isinstance(expected, datetime):
-            found = datetime.fromisoformat(found)
-            assert abs((found - expected).total_seconds()) < 0.001, name
+            value = datetime.fromisoformat(value)
+            assert abs((value - expected).total_seconds()) < 0.001, name
         else:
-            assert found == expected, name
+            assert value == expected, name
 
 
 def check_text(text, alert, language, *, allowed=(), shows_duration=True):
@@ -166,7 +166,7 @@ def check_text(text, alert, language, *, allowed=(), shows_duration=True):
     assert f"{format_number(alert.peak, language)} µg/m³" in text.replace("\xa0", " ")
     assert set(re.findall(r"([\d.,]*\d)\s*µg/m³", text)) <= values | set(allowed)
     assert "ug/m3" not in text
-    ratio = format_ratio(alert.peak, alert.background, language)
+    ratio = format_ratio(alert.peak, alert.background, alert.unit, language)
     assert set(re.findall(r"([\d.,]*\d)\s?(?:×|keer|times)", text)) <= {ratio}
     assert f"{alert.onset.astimezone(LOCAL_TIMEZONE):%H:%M}" in text
     if shows_duration:
@@ -174,7 +174,7 @@ def check_text(text, alert, language, *, allowed=(), shows_duration=True):
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_the_words_of_a_duration_in_scripts_are_those_of_the_server(language):
+def test_the_texts_of_a_duration_in_scripts_are_those_of_the_server(language):
     page, phrases = texts_of("page", language), alerting_texts_of("phrase", language)
     for name, key in (
         ("second", "second"),
@@ -185,7 +185,7 @@ def test_the_words_of_a_duration_in_scripts_are_those_of_the_server(language):
         assert phrases[f"duration_{key}"] == f"{{count}} {page[name]}"
 
 
-def readable(page):
+def extract_text(page):
     """The text of an HTML page, without its scripts, styles and drawings."""
     text = re.sub(r"(?s)<(script|style|svg|head)\b.*?</\1>", " ", page)
     return html.unescape(re.sub(r"<[^>]+>", " ", text))
@@ -205,9 +205,9 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
     assert listed == {name: value for name, value in plume.items() if name not in {"licence", "attribution"}}
     revisions = (await api.get(f"/api/v1/events/{alert.event_id}/revisions")).json()["items"]
     check_document(revisions[-1], alert, ("peak", "background", "excess", "confidence", "onset", "end", "revision"))
-    told = (await api.get("/api/v1/alerts")).json()["items"][0]
-    check_document(told, alert, ("peak", "severity", "unit", "onset"))
-    check_document((await api.get(f"/api/v1/alerts/{told['id']}")).json(), alert, ("peak", "severity", "onset"))
+    listed_alert = (await api.get("/api/v1/alerts")).json()["items"][0]
+    check_document(listed_alert, alert, ("peak", "severity", "unit", "onset"))
+    check_document((await api.get(f"/api/v1/alerts/{listed_alert['id']}")).json(), alert, ("peak", "severity", "onset"))
     async with api.stream("GET", "/api/v1/live") as response, create_client(broker, "a-gateway") as connection:
         received = asyncio.create_task(frames(response, 2, within=10))
         await asyncio.sleep(0.5)
@@ -220,17 +220,17 @@ async def test_programs_get_the_same_values_from_every_document(api, alert, brok
 async def test_people_read_the_same_figures_in_feeds_and_on_pages(api, alert, language):
     for form in ("atom", "rss", "json"):
         feed = (await api.get(f"/feeds/events.{form}?lang={language}")).text
-        check_text(readable(feed), alert, language)
+        check_text(extract_text(feed), alert, language)
     for path in (f"events/{alert.event_id}", f"plumes/{alert.plume}"):
         cap = ET.fromstring((await api.get(f"/feeds/{path}.cap")).content)
         check_cap(cap, alert)
-        page = readable((await api.get(f"/{language}/{path}")).text)
+        page = extract_text((await api.get(f"/{language}/{path}")).text)
         check_text(page, alert, language)
         assert severity_text(alert.severity, language) in page
     for path in ("", "events"):
-        listed = readable((await api.get(f"/{language}/{path}")).text)
+        listed = extract_text((await api.get(f"/{language}/{path}")).text)
         assert f"{format_number(alert.peak, language)} µg/m³" in listed
-        assert f"{format_ratio(alert.peak, alert.background, language)}×" in listed
+        assert f"{format_ratio(alert.peak, alert.background, alert.unit, language)}×" in listed
 
 
 def check_cap(document, alert, language="nl"):
@@ -257,11 +257,11 @@ async def test_inspectors_read_the_same_figures(api, database, alert, language):
     for path in (f"/{language}/inspector", f"/{language}/inspector/events/{alert.event_id}"):
         response = await api.get(path, headers=headers)
         assert response.status_code == 200
-        check_text(readable(response.text), alert, language, shows_duration="events" in path)
+        check_text(extract_text(response.text), alert, language, shows_duration="events" in path)
     path = f"/api/v1/events/{alert.event_id}/explanation?language={language}"
     headline = (await api.get(path, headers=headers)).json()["headline"]
     assert f"{format_number(alert.peak, language)} µg/m³" in headline
-    assert f"{format_ratio(alert.peak, alert.background, language)}×" in headline
+    assert f"{format_ratio(alert.peak, alert.background, alert.unit, language)}×" in headline
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -299,7 +299,7 @@ async def test_every_channel_sends_the_same_figures(alert, broker, tmp_path, lan
             await send(channels.EmailSettings(to=["a@b.nl"])), policy=email.policy.default
         )
         for kind in ("plain", "html"):
-            check_text(readable(message.get_body((kind,)).get_content()), alert, language)
+            check_text(extract_text(message.get_body((kind,)).get_content()), alert, language)
         assert f"{format_number(alert.peak, language)} µg/m³" in message["subject"]
         async with aiomqtt.Client(broker.host, broker.port) as client:
             await client.subscribe("alerts", qos=1)
@@ -316,6 +316,6 @@ async def test_the_dossier_has_the_same_figures(database, alert, language):
     files = unpack(dossier.content)
     check_document(read_json(files, "event.json"), alert)
     html_text = files["data/dossier.html"].decode()
-    text = readable(re.sub(r"(?s)<section aria-labelledby=\"s[37]\">.*?</section>", "", html_text))
+    text = extract_text(re.sub(r"(?s)<section aria-labelledby=\"s[37]\">.*?</section>", "", html_text))
     check_text(text, alert, language)
     assert severity_text(alert.severity, language) in text

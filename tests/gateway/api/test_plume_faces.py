@@ -1,4 +1,4 @@
-"""One plume leads with one property, figure and severity: on cards, page, feeds, CAP, mail and for inspectors.
+"""Cards, pages, feeds, CAP, mail and the pages of inspectors show the same leading event of a plume.
 
 A plume of three properties: of the two kinds of particulates PM10 is the more severe one, and a raw signal falls.
 """
@@ -25,7 +25,7 @@ from alerting.vocabulary import LANGUAGES, averaging_text, format_peak, severity
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role, Scope
 from tests.gateway.api.routes.test_plumes import ingest
-from tests.gateway.api.test_faces import readable
+from tests.gateway.api.test_faces import extract_text
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 CAP = "{urn:oasis:names:tc:emergency:cap:1.2}"
@@ -55,12 +55,12 @@ async def test_every_face_leads_with_the_same_event(api, plume, language):
         rows = re.findall(r'(?s)<li class="peak .*?</li>', page)
         assert len(rows) == 1, path
         (row,) = rows
-        text = " ".join(readable(row).split())
+        text = " ".join(extract_text(row).split())
         assert figure in text, path
         assert severity in text, path
         assert f"plumes/{plume['id']}" in row, path
         assert "ticks" not in text, path
-    page = readable((await api.get(f"/{language}/plumes/{plume['id']}")).text)
+    page = extract_text((await api.get(f"/{language}/plumes/{plume['id']}")).text)
     assert value in page
     assert severity in page
     assert "ticks" not in page
@@ -107,22 +107,22 @@ async def test_the_cap_document_of_a_plume_has_the_leading_event_and_grows_with_
 async def test_the_first_message_is_about_the_leading_event_of_its_transaction(plume, database):
     """Alerts of one transaction are decided in the order of their rank."""
     with psycopg.connect(database) as connection:
-        told = connection.execute(
+        first_decision = connection.execute(
             "SELECT event_id, revision FROM alerting.decision WHERE told ORDER BY decided_at LIMIT 1"
         ).fetchone()
         query = "SELECT alert FROM alerting.inbox WHERE event_id = %s AND revision = %s"
-        alert = msgspec.convert(connection.execute(query, told).fetchone()[0], Alert, strict=False)
+        alert = msgspec.convert(connection.execute(query, first_decision).fetchone()[0], Alert, strict=False)
         together = connection.execute(
             """SELECT b.alert FROM alerting.inbox a JOIN alerting.inbox b ON b.received_at = a.received_at
                WHERE a.event_id = %s AND a.revision = %s""",
-            told,
+            first_decision,
         ).fetchall()
     alerts = [event_of_alert(msgspec.convert(body, Alert, strict=False)) for (body,) in together]
     assert min(alerts, key=rank_event).id == alert.event_id
     assert format_peak(alert.peak, alert.background, alert.unit) in build_headline(alert)
 
 
-async def test_an_inspector_sees_one_card_that_names_who_was_notified(api, plume, database):
+async def test_an_inspector_sees_one_card_that_names_the_notified_receivers(api, plume, database):
     accounts = Accounts(database)
     await accounts.put_account("anna", Role.INSPECTOR, ["ijmond"], None)
     key = await accounts.put_key("anna", [Scope.ANSWER_ALERTS], ["*"], purpose="test", days=1)

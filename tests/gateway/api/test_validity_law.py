@@ -111,7 +111,7 @@ def list_changes(before: Numbers, after: Numbers) -> dict[str, tuple[object, obj
 
 
 async def assert_same_numbers(clean, other) -> None:
-    """Every number that the first client reads is what the second one reads, on every face."""
+    """Check that both clients read the same numbers on every face."""
     names = await asyncio.gather(fetch_names(clean), fetch_names(other))
     for face in ALL_FACES:
         _, before = await read_face(clean, face, names[0])
@@ -242,7 +242,7 @@ async def read_live_values(dsn, start, flag) -> dict[str, LiveValue]:
 
 @pytest.mark.parametrize("flag", EXCLUDED, ids=lambda flag: flag.name.lower())
 async def test_the_live_feed_is_the_same_with_a_flagged_value(database, create_clean_database, live_by_start, flag):
-    """The messages of the gateway, and what a replica of the API makes of them."""
+    """The messages of the gateway, and the frames of a replica of the API."""
     start = recent_start()
     if start not in live_by_start:
         live_by_start[start] = await read_live_values(create_clean_database(), start, None)

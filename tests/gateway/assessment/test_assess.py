@@ -39,7 +39,7 @@ def find(assessment, level):
     return next(count for count in assessment.counts if count.level.id == level)
 
 
-def refused(assessment, level):
+def find_refusal(assessment, level):
     return next(refusal for refusal in assessment.refusals if refusal.level.id == level)
 
 
@@ -165,7 +165,7 @@ def test_three_hours_in_a_row_make_the_alert_threshold_of_sulphur_dioxide():
     assert find(assessment, "eu-alert-so2-1h").at_or_above == 2
     assert find(assessment, "eu-2026-so2-1h").at_or_above == 6
     assert find(assessment, "eu-2026-so2-1h").seconds == 6 * 3_600
-    assert refused(assessment, "who-2021-so2-10min").reason is UnassessedReason.SHORTER_THAN_AN_HOUR
+    assert find_refusal(assessment, "who-2021-so2-10min").reason is UnassessedReason.SHORTER_THAN_AN_HOUR
 
 
 def test_ozone_counts_the_highest_running_mean_of_eight_hours_of_a_day():
@@ -184,7 +184,7 @@ YEAR = build_period(date(2025, 1, 1), date(2026, 1, 1), ZONE)
 def test_a_year_with_two_fifths_of_its_hours_is_refused_with_one_sentence():
     series = fill(YEAR, 12.0)
     series[round(len(series) * 0.4) :] = math.nan
-    refusal = refused(assess_substance("pm2_5", series, YEAR, 0.85), "who-2021-pm2_5-year")
+    refusal = find_refusal(assess_substance("pm2_5", series, YEAR, 0.85), "who-2021-pm2_5-year")
     assert refusal.reason is UnassessedReason.TOO_FEW_HOURS
     assert describe_refusal(refusal, "nl") == (
         "Van het jaar is 40,0 % van de uren compleet. Nodig is 85,0 %. Daarom is er geen jaargemiddelde."
@@ -193,14 +193,14 @@ def test_a_year_with_two_fifths_of_its_hours_is_refused_with_one_sentence():
 
 
 def test_a_year_without_the_setting_is_refused_however_complete_it_is():
-    refusal = refused(assess_substance("pm2_5", fill(YEAR, 12.0), YEAR, None), "eu-2030-pm2_5-year")
+    refusal = find_refusal(assess_substance("pm2_5", fill(YEAR, 12.0), YEAR, None), "eu-2030-pm2_5-year")
     assert refusal.reason is UnassessedReason.NO_COVERAGE_SETTING
     assert "year_coverage" in describe_refusal(refusal, "en")
 
 
 def test_a_month_gives_no_mean_over_a_year():
     period = build_period(date(2026, 10, 1), date(2026, 11, 1), ZONE)
-    refusal = refused(assess_substance("pm2_5", fill(period, 12.0), period, 0.1), "eu-2030-pm2_5-year")
+    refusal = find_refusal(assess_substance("pm2_5", fill(period, 12.0), period, 0.1), "eu-2030-pm2_5-year")
     assert refusal.reason is UnassessedReason.NO_WHOLE_YEAR
 
 
@@ -228,7 +228,7 @@ def test_a_period_without_any_complete_hour_is_refused():
     period = build_period(date(2026, 11, 1), date(2026, 11, 2), ZONE)
     assessment = assess_substance("pm10", fill(period, math.nan), period, 0.9)
     assert assessment.counts == []
-    assert refused(assessment, "who-2021-pm10-day").reason is UnassessedReason.NO_COMPLETE_PERIOD
+    assert find_refusal(assessment, "who-2021-pm10-day").reason is UnassessedReason.NO_COMPLETE_PERIOD
     assert assessment.share == 0.0
 
 

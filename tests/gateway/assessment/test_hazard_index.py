@@ -109,7 +109,7 @@ def test_a_sensor_of_the_gas_comes_before_a_mixture_and_a_laboratory_before_both
     assert compute([sample()], sensors=[total, own], mixtures=[mixture]).parts[0].basis == "laboratory"
 
 
-@pytest.mark.parametrize(("given", "reason", "sentence"), [
+@pytest.mark.parametrize(("changes", "reason", "sentence"), [
     ({"coverage": None}, HazardRefusal.NO_COVERAGE_SETTING, "What a year needs is not set"),
     ({}, HazardRefusal.NOT_MEASURED, "benzene is not measured at this station"),
     ({"samples": [sample(end=START + ROLLING_YEAR * 0.4)]}, HazardRefusal.TOO_FEW_HOURS,
@@ -120,8 +120,8 @@ def test_a_sensor_of_the_gas_comes_before_a_mixture_and_a_laboratory_before_both
     ({"sensors": [SensorYear(sensor=sensor(substance="benzene"), mean=None, share=0.0)]}, HazardRefusal.NOT_MEASURED,
      "benzene is not measured"),
 ])  # fmt: skip
-def test_what_is_missing_refuses_the_whole_index(given, reason, sentence):
-    index = compute(**given)
+def test_an_incomplete_input_refuses_the_whole_index(changes, reason, sentence):
+    index = compute(**changes)
     assert (index.lowest, index.highest, index.refusal) == (None, None, reason)
     assert describe_hazard_refusal(index, "en").startswith(sentence)
     assert describe_hazard_refusal(index, "nl")
@@ -264,7 +264,7 @@ def test_samples_are_imported_once_and_give_the_index(run, tmp_path):
     assert "Hazard Index of the year: 0.42 to 0.62" in run("show", "--station", "wijk-aan-zee")[1]
 
 
-def test_without_samples_the_command_says_what_is_missing(run):
+def test_without_samples_the_command_names_the_missing_substance(run):
     code, out, _ = run("show", "--station", "wijk-aan-zee")
     assert code == 0
     assert "no Hazard Index: benzene is not measured at this station" in out
@@ -272,7 +272,7 @@ def test_without_samples_the_command_says_what_is_missing(run):
     assert (code, "no station 'nowhere'" in error) == (1, True)
 
 
-def test_it_is_off_by_default(database, tmp_path, capfd):
+def test_the_hazard_index_is_off_by_default(database, tmp_path, capfd):
     path = tmp_path / "piekwacht.toml"
     path.write_text(f'[database]\ndsn = "{database}"\n')
     assert gateway_settings.read(path).assessment.hazard_index is None

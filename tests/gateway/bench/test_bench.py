@@ -17,7 +17,7 @@ def test_bench_detect_ends_with_its_figures_in_json(capsys):
 
 
 @pytest.mark.slow
-def test_bench_ingest_takes_in_what_waits_and_ends_with_its_figures_in_json(capsys):
+def test_bench_ingest_stores_the_waiting_batches_and_ends_with_its_figures_in_json(capsys):
     assert main(["bench", "ingest", "--seconds", "2", "--nodes", "10"]) == 0
     figures = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < figures["ratio_to_copy"] < 2
@@ -40,7 +40,7 @@ def test_bench_live_ends_with_its_figures_in_json_and_nchans_where_that_is_insta
     done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout.splitlines()[-1])
-    for one in (figures, *([figures["nchan"]] if "nchan" in figures else [])):
-        assert one["viewers"] == 50
-        assert 0 < one["p50_seconds"] <= one["p99_seconds"]
-        assert {"kib_per_viewer", "cpu_percent"} <= one.keys()
+    for result in (figures, *([figures["nchan"]] if "nchan" in figures else [])):
+        assert result["viewers"] == 50
+        assert 0 < result["p50_seconds"] <= result["p99_seconds"]
+        assert {"kib_per_viewer", "cpu_percent"} <= result.keys()

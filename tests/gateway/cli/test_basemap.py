@@ -1,4 +1,4 @@
-"""`piekwacht basemap`: what it adds is what the API serves, and a file that cannot be drawn is one sentence."""
+"""`piekwacht basemap`: the API serves the added archives, and a file that cannot be drawn is one sentence."""
 
 from pathlib import Path
 

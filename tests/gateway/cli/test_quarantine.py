@@ -124,9 +124,7 @@ async def test_no_topic_reaches_the_terminal_unescaped_or_whole(pipeline, node, 
     assert max(map(len, run("list")[1].split("\n"))) < 2_000
 
 
-async def test_of_a_payload_that_is_too_long_the_beginning_is_stored_and_a_replay_says_why(
-    pipeline, node, database, run
-):
+async def test_the_beginning_of_a_too_long_payload_is_stored_and_its_replay_is_refused(pipeline, node, database, run):
     payload = node.payload(1)
     body = payload.body + b"x" * (2 << 20)
     await pipeline.process([Payload(topic=payload.topic, body=body, received_at=payload.received_at)])
@@ -138,14 +136,14 @@ async def test_of_a_payload_that_is_too_long_the_beginning_is_stored_and_a_repla
     assert rows(database, "SELECT outcome FROM quarantine") == [("too_long",)]
 
 
-async def test_empty_wants_a_confirmation_and_leaves_a_record(pipeline, node, database, run):
+async def test_empty_needs_a_confirmation_and_stores_a_record(pipeline, node, database, run):
     payload = node.payload(1)
     await pipeline.process([Payload(topic=payload.topic, body=b"junk", received_at=payload.received_at)])
-    code, output = run("empty", "--before", "2099-01-01")
+    code, output = run("empty", "--before", "2099-01-01T00:00Z")
     assert code == 2
     assert "add --yes" in output
-    assert run("empty", "--before", "2000-01-01", "--yes")[1].startswith("0 payloads deleted")
-    assert run("empty", "--before", "2099-01-01", "--yes")[1].startswith("1 payload deleted")
+    assert run("empty", "--before", "2000-01-01T00:00Z", "--yes")[1].startswith("0 payloads deleted")
+    assert run("empty", "--before", "2099-01-01T00:00Z", "--yes")[1].startswith("1 payload deleted")
     assert rows(database, "SELECT count(*) FROM quarantine") == [(0,)]
     record = rows(database, "SELECT quarantined, reason, sha256 = sha256('junk') FROM quarantine_emptied")
     assert record == [(1, "unsigned", True)]

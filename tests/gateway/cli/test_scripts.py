@@ -11,7 +11,7 @@ from gateway import __main__ as command
 
 @pytest.fixture
 def run(database, tmp_path, capsys):
-    """run(*arguments) -> what the command printed."""
+    """run(*arguments) -> the output of the command."""
     (tmp_path / "piekwacht.toml").write_text(f'database = {{ dsn = "{database}" }}\n')
 
     def run(*arguments):
@@ -69,6 +69,8 @@ def test_a_shell_completes_every_command_and_its_actions(capsys, tmp_path):
     command.main(["completion", "bash"])
     script = tmp_path / "completion"
     script.write_text(capsys.readouterr().out)
-    asked = f'source {script}; COMP_WORDS=(piekwacht node r); COMP_CWORD=2; _shtab_piekwacht; echo "${{COMPREPLY[@]}}"'
-    done = subprocess.run(["/bin/bash", "-c", asked], capture_output=True, text=True)
+    completion = (
+        f'source {script}; COMP_WORDS=(piekwacht node r); COMP_CWORD=2; _shtab_piekwacht; echo "${{COMPREPLY[@]}}"'
+    )
+    done = subprocess.run(["/bin/bash", "-c", completion], capture_output=True, text=True)
     assert set(done.stdout.split()) == {"renew", "replace-sensor", "revoke"}, done.stderr

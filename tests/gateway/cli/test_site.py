@@ -1,4 +1,4 @@
-"""`piekwacht site`: what it puts into the registry is what it prints."""
+"""`piekwacht site`: it prints the entries that it stored in the registry."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Luchtmeetnet and KNMI on loopback, which answer as their APIs do, with values that a test wants."""
+"""Luchtmeetnet and KNMI on loopback, which answer as their APIs do, with the values that a test states."""
 
 import json
 import threading

@@ -61,7 +61,7 @@ async def test_the_index_and_hours_without_a_mean_are_no_measurements(tmp_path):
     assert [(v.observed_property, v.value) for v in await fetch(networks, IJMUIDEN, tmp_path)] == [("no2", 31.0)]
 
 
-async def test_knmi_is_asked_with_the_key_and_calm_and_variable_are_no_directions(tmp_path):
+async def test_knmi_is_queried_with_the_key_and_calm_and_variable_are_no_directions(tmp_path):
     times = [(HOUR - timedelta(minutes=10 * n)).isoformat() for n in range(4)]
     networks = Networks(
         times=times, series={"dd": [240.0, 0.0, 990.0, None], "ff": [5.1, 0.2, 1.0, 2.0], "qg": [1, 2, 3, 4]}
@@ -97,7 +97,7 @@ async def test_a_wrong_answer_is_one_sentence_without_the_key(networks, station,
     assert "\n" not in str(raised.value)
 
 
-async def test_without_a_key_knmi_is_not_asked(tmp_path):
+async def test_without_a_key_knmi_is_not_queried(tmp_path):
     async with ContextClient(ContextSettings(station=[SEA], knmi_url="http://127.0.0.1:1")) as client:
         with pytest.raises(ContextError, match="knmi_key_file"):
             await client.fetch(SEA, PERIOD)
@@ -180,7 +180,7 @@ def test_values_are_fetched_and_a_corrected_one_replaces_the_first(database, run
     assert read_values(database) == [("knmi", "wind_speed", 4.0), ("luchtmeetnet", "pm2_5", 13.5)]
 
 
-def test_a_station_that_fails_costs_only_itself(database, run):
+def test_a_failing_station_costs_no_other_station(database, run):
     end = last_hour(datetime.now(UTC))
     with running(Networks(rows=[row(end, 12.0)], key="another")) as address:
         code, out, error = run(address, "fetch")
@@ -228,7 +228,7 @@ def test_saved_files_are_read(database, run, tmp_path, content, source, values):
         assert start == datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def test_a_file_that_is_none_is_one_sentence(run, tmp_path):
+def test_an_invalid_file_is_one_sentence(run, tmp_path):
     path = tmp_path / "saved.csv"
     path.write_text("a;b\n1;2\n")
     code, _, error = run("http://127.0.0.1:1", "import", path, "--source", "knmi")

@@ -167,10 +167,10 @@ def test_only_batches_of_guests_hold_a_received_message():
         ("guest-duin", received, True),
         ("guest-duin", None, False),
     ):
-        one = EnrolledNode(signer=Signer.generate(sender))
-        known = Node(id=sender, area="ijmond", station=sender, key=one.signer.verifier)
-        registry = dataclasses.replace(REGISTRY, nodes={sender: known})
-        outcome = decode_payload(one.payload(received=content), registry)
+        enrolled = EnrolledNode(signer=Signer.generate(sender))
+        node = Node(id=sender, area="ijmond", station=sender, key=enrolled.signer.verifier)
+        registry = dataclasses.replace(REGISTRY, nodes={sender: node})
+        outcome = decode_payload(enrolled.payload(received=content), registry)
         assert isinstance(outcome, VerifiedBatch) == is_accepted
         if not is_accepted:
             assert outcome.reason is RejectionReason.MALFORMED

@@ -1,4 +1,4 @@
-"""The account of a demo is right whatever a full disk or a kill left of the nodes' own logs."""
+"""The reconciliation of a demo is right although a full disk or a kill cut the nodes' own logs."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -46,7 +46,7 @@ def is_downwind(plume, station, winds):
 
 
 @pytest.mark.parametrize("end", HOURS_OF_A_YEAR, ids=lambda end: f"{end:%m-%d-%H}")
-def test_whenever_the_demo_starts_its_past_has_plumes_from_the_site_fireworks_and_fog(end):
+def test_at_any_start_the_history_of_the_demo_has_plumes_fireworks_and_fog(end):
     world = plan(end)
     stations = list(zip(STATIONS, world.stations, strict=True))
     length = (end - world.start).total_seconds()

@@ -291,7 +291,7 @@ def test_what_is_known_when_datastreams_come_is_what_was_kept_of_it(came):
     """With 300 more the neighbours are parted anew."""
     found, before, after = Detector(DetectionSettings()), build_registry(200), build_registry(200 + came)
     states, _ = found.detect(found.initial(before), simulate_observations(200, 60), before)
-    kept = dict(enumerate(found.dump(states, range(200))))
+    kept = dict(enumerate(map(bytes, found.dump(states, np.arange(200)))))
     grown, loaded = found.grow(states, after), found.load(after, kept)
     assert all(one.tobytes() == other.tobytes() for one, other in zip(grown.arrays, loaded.arrays, strict=True))
     assert states.arrays.groups["reading_count"].any()

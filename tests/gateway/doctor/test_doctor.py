@@ -1,4 +1,4 @@
-"""The doctor reports each problem of an installation in finding sentence, with a remedy and an exit code."""
+"""The doctor reports each problem of an installation in one sentence, with a remedy and an exit code."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def mosquitto(tmp_path, authority):
     broker.stop()
 
 
-def reaching(broker, tls, host="127.0.0.1"):
+def make_broker_settings(broker, tls, host="127.0.0.1"):
     return BrokerSettings(host=host, port=broker.port, tls=TlsSettings(**tls))
 
 
@@ -92,20 +92,20 @@ class TestDatabase:
     def test_an_older_schema_needs_migrate(self, database):
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("DELETE FROM schema_migration WHERE name = (SELECT max(name) FROM schema_migration)")
-        found = faults(check_database(database))
-        assert "the database is older: it lacks 1 migrations: back up, then run `piekwacht migrate`" in found
+        findings = faults(check_database(database))
+        assert "the database is older: it lacks 1 migrations: back up, then run `piekwacht migrate`" in findings
 
     def test_a_schema_of_a_newer_version_needs_a_newer_program(self, database):
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute("INSERT INTO schema_migration (name, sha256) VALUES ('9999_tomorrow.sql', 'x')")
-        found = faults(check_database(database))
+        findings = faults(check_database(database))
         assert any(
-            "9999_tomorrow.sql, this version does not: install a newer piekwacht" in finding for finding in found
+            "9999_tomorrow.sql, this version does not: install a newer piekwacht" in finding for finding in findings
         )
 
     def test_a_server_without_fsync_is_a_fault(self, database):
-        found = faults(check_database(database))  # the tests' server runs without fsync
-        assert any("the server runs with fsync = off: set fsync = on" in finding for finding in found)
+        findings = faults(check_database(database))  # the tests' server runs without fsync
+        assert any("the server runs with fsync = off: set fsync = on" in finding for finding in findings)
 
     def test_a_server_without_timescale_is_a_note(self, database):
         notes = [finding for finding in check_database(database) if finding.check == "timescale"]
@@ -133,9 +133,9 @@ class TestCertificates:
         return list(certificates.check_certificates(BrokerSettings(tls=TlsSettings(**tls)), now))
 
     def test_an_expired_authority(self, old):
-        found = faults(self.check(old))
-        assert found[0].startswith("the authority's certificate expired on 2026-01-01: create a new authority")
-        assert found[1].startswith("our certificate for the broker expired on 2018-04-06: create a new one")
+        findings = faults(self.check(old))
+        assert findings[0].startswith("the authority's certificate expired on 2026-01-01: create a new authority")
+        assert findings[1].startswith("our certificate for the broker expired on 2018-04-06: create a new one")
 
     def test_a_certificate_that_expires_soon_is_a_warning(self, old):
         before = datetime(2018, 3, 20, tzinfo=UTC)
@@ -168,9 +168,9 @@ class TestBroker:
         return list(certificates.check_broker(broker_settings, certificates.current_time()))
 
     def test_a_working_broker_is_ok(self, mosquitto, authority):
-        found = self.check(reaching(mosquitto, authority.issue("piekwacht.gateway")))
-        assert worst(found) is FindingLevel.OK
-        assert "answers, and accepts our certificate" in str(found[0])
+        findings = self.check(make_broker_settings(mosquitto, authority.issue("piekwacht.gateway")))
+        assert worst(findings) is FindingLevel.OK
+        assert "answers, and accepts our certificate" in str(findings[0])
         assert "as piekwacht" not in mosquitto.log(), "no MQTT session was started, so none was replaced"
 
     def test_a_port_without_a_broker_is_a_fault(self):
@@ -179,18 +179,18 @@ class TestBroker:
 
     def test_our_certificate_of_another_authority_is_rejected(self, mosquitto, authority, tmp_path):
         foreign = brokers.CommandLineAuthority(tmp_path, "foreign").issue("piekwacht.gateway")
-        found = faults(self.check(reaching(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
-        assert len(found) == 1
-        assert "rejects our certificate" in found[0] or "closes the connection" in found[0]
+        findings = faults(self.check(make_broker_settings(mosquitto, {**foreign, "ca": authority.issue("x")["ca"]})))
+        assert len(findings) == 1
+        assert "rejects our certificate" in findings[0] or "closes the connection" in findings[0]
 
     def test_a_broker_certificate_of_another_authority_is_a_fault(self, mosquitto, tmp_path):
         (finding,) = faults(
-            self.check(reaching(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
+            self.check(make_broker_settings(mosquitto, brokers.CommandLineAuthority(tmp_path, "foreign").issue("x")))
         )
         assert "set [broker.tls] ca to the authority that issued it" in finding
 
     def test_a_host_that_is_not_in_the_certificate_is_a_fault(self, mosquitto, authority):
-        (finding,) = faults(self.check(reaching(mosquitto, authority.issue("x"), host="127.0.0.2")))
+        (finding,) = faults(self.check(make_broker_settings(mosquitto, authority.issue("x"), host="127.0.0.2")))
         assert "piekwacht ca server --host" in finding or "no broker at" in finding
 
 

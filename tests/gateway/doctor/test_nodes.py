@@ -26,7 +26,7 @@ def list_nodes(dsn, tmp_path, capsys):
     return capsys.readouterr().out.splitlines()
 
 
-def wrong(node, seq=1, **fields):
+def make_undated_payload(node, seq=1, **fields):
     defaults = {"t0": T0 - 14 * DAY_MS, "dt": [0], "mono": 1000, "clock": ClockState.UNSYNCED, "received_at": RECEIVED}
     return node.payload(seq, values={"pm2_5": [8.0]}, **{**defaults, **fields})
 
@@ -43,7 +43,7 @@ async def test_a_healthy_node_is_no_finding(pipeline, node, database, tmp_path, 
 async def test_a_node_whose_clock_is_behind_is_named_with_its_error_and_the_remedy(
     pipeline, node, database, tmp_path, capsys
 ):
-    await pipeline.process([wrong(node)])
+    await pipeline.process([make_undated_payload(node)])
     (finding,) = findings(database, "node clocks")
     assert finding.level is FindingLevel.FAULT
     assert str(finding) == (
@@ -57,7 +57,7 @@ async def test_a_node_whose_clock_is_behind_is_named_with_its_error_and_the_reme
 async def test_a_clock_that_is_right_again_is_no_fault_but_its_undated_batches_are_named(
     pipeline, node, database, tmp_path, capsys
 ):
-    await pipeline.process([wrong(node, boot="a")])
+    await pipeline.process([make_undated_payload(node, boot="a")])
     await pipeline.process([node.payload(2, boot="b")])
     (finding,) = findings(database, "node clocks")
     assert finding.level is FindingLevel.WARNING
@@ -91,7 +91,7 @@ async def test_log_and_metrics_name_the_node_with_a_wrong_clock_once_and_when_it
     undated = ("piekwacht_undated_batches_total", {"area": "ijmond", "node": "ijm-001", "reason": "behind"})
     before = REGISTRY.get_sample_value(*undated) or 0.0
     for seq in (1, 2):
-        await pipeline.process([wrong(node, seq, boot="a")])
+        await pipeline.process([make_undated_payload(node, seq, boot="a")])
     await pipeline.process([node.payload(3, boot="b")])
     await pipeline.process([node.payload(4, boot="b", t0=T0 + 2000)])  # waits for the report of the one before
     begin, end = [record for record in caplog.records if "clock" in record.getMessage()]

@@ -1,4 +1,4 @@
-"""The doctor sees whether residents who subscribed would be notified."""
+"""The doctor checks whether subscribed residents would be notified."""
 
 import json
 import subprocess
@@ -45,13 +45,13 @@ def check(tmp_path, text):
     return [(finding.level, str(finding)) for finding in findings]
 
 
-def test_without_the_table_it_is_a_note_and_nothing_else_is_looked_at(tmp_path):
+def test_without_the_table_the_only_finding_is_a_note(tmp_path):
     ((level, message),) = check(tmp_path, "")
     assert level is FindingLevel.NOTE
     assert "residents cannot subscribe" in message
 
 
-def test_a_service_that_does_not_answer_is_a_fault_and_one_without_a_port_says_which_setting_shows_it(tmp_path, key):
+def test_a_service_that_does_not_answer_is_a_fault_and_a_missing_port_is_named(tmp_path, key):
     ((level, message),) = check(tmp_path, f"{PUSH}{ADDRESSES}[telemetry]\nsubscriptions_port = {find_free_port()}\n")
     assert level is FindingLevel.FAULT
     assert "does not answer at http://127.0.0.1:" in message
@@ -104,7 +104,7 @@ def test_a_running_service_is_ok_until_it_stops(tmp_path, key, database):
     def examine():
         command = [program, "doctor", "--config", path, "--only", "subscriptions", "--at", "subscriptions=127.0.0.1"]
         process = subprocess.run([*command, "--json"], capture_output=True, text=True)
-        return process.returncode, [(found["level"], found["message"]) for found in json.loads(process.stdout)]
+        return process.returncode, [(finding["level"], finding["message"]) for finding in json.loads(process.stdout)]
 
     with Child("subscriptions", [program, "subscriptions", "run", "--config", path], log=tmp_path / "log") as child:
         child.wait_until(lambda: is_port_open("127.0.0.1", port), timeout=60)

@@ -22,7 +22,7 @@ def list_children():
     return {int(child) for child in children}
 
 
-def test_its_pdf_has_the_bytes_of_this_process_and_no_process_stays():
+def test_the_child_process_writes_the_same_pdf_and_ends():
     before = list_children()
     with PdfProcess() as process:
         first, second = process.write(HTML, FILES, AT), process.write(HTML + "<p>2", [], AT)

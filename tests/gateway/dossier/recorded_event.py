@@ -93,7 +93,7 @@ async def record_event(pipeline, nodes, *, begin=3_900, minutes=40, height=32.0,
 
 
 async def decide(dsn):
-    """Decide who is notified, for one receiver."""
+    """Decide the notifications of one receiver."""
     receivers = [ReceiverSettings(name="Omgevingsdienst", email=[EmailSettings(to=["piket@od.example"])])]
     settings = AlertingSettings(receiver=receivers, route=[Route(receiver="Omgevingsdienst", least_confidence=0.0)])
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:

@@ -19,7 +19,7 @@ ORIGIN = "piekwacht.example/log/ijmond"
 def relog(
     file: DetectionFile, *, events=None, detector=None, ranges=None, leaves=None, state=None, is_late=False
 ) -> tuple[bytes, str]:
-    """Return the file and the policy of the new log. Arguments replace what is in the file.
+    """Return the file and the policy of the new log. Arguments replace parts of the file.
 
     `is_late`: the leaf of the state follows the batches.
     """

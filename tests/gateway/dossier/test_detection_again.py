@@ -231,14 +231,14 @@ def test_another_state_with_the_leaf_of_the_true_one_is_named(detection):
 
 
 @pytest.mark.parametrize("noise", [b"", b"\x00" * 100, b"\xff" * 20_000])
-def test_a_state_of_a_stranger_ends_in_a_sentence(detection, noise):
+def test_a_state_of_random_bytes_ends_in_a_sentence(detection, noise):
     document = json.loads(detection.state.document)
     document["detection"] = b64encode(noise).decode()
     file = replace(detection, state=replace(detection.state, document=json.dumps(document)))
     assert "the state is not one of this detector" in false_steps(check(*relog(file)))["detection"]
 
 
-def test_another_version_of_the_detector_says_what_to_install(detection, monkeypatch):
+def test_a_file_of_another_detector_version_names_the_version_to_install(detection, monkeypatch):
     monkeypatch.setattr(Detector, "__init__", name_differently(Detector.__init__))
     steps = check(*relog(detection))
     assert (steps["detection"].state, steps["detection"].text) == ("not checked", "detection.version")
@@ -257,7 +257,7 @@ def name_differently(original):
 @pytest.mark.parametrize(
     "content", [b'{"format":"piekwacht/detection@v1"}', b'{"format":"piekwacht/detection@v2"}', b"{}"]
 )
-def test_what_is_no_detection_file_is_one_false_step(content):
+def test_a_file_that_is_no_detection_file_is_one_false_step(content):
     result = check_detection(parts_of(content), EvidenceChecker(TrustedByReader()))
     assert [(step.name, str(step.state)) for step in result.steps] == [("file", "false")]
     assert "the detection file cannot be read" in result.steps[0].describe()

@@ -157,7 +157,7 @@ def test_the_record_of_deliveries_verifies(files):
     assert record.entries
 
 
-def test_the_detector_is_there_with_its_parameters(files):
+def test_the_dossier_has_the_detector_with_its_parameters(files):
     detector = read_json(files, "detector.json")
     assert detector["name"] == read_json(files, "event.json")["detector"]
     assert detector["parameters"]["property"]["pm2_5"]["threshold"] > 0
@@ -167,7 +167,7 @@ def read_text(html):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"(?s)<style.*?</style>", " ", html.decode())))
 
 
-def test_the_document_has_the_fourteen_sections_and_names_what_is_missing(files):
+def test_the_document_has_the_fourteen_sections_and_names_missing_parts(files):
     html = files["data/dossier.html"].decode()
     assert re.findall(r'<h2 id="s(\d+)">', html) == [str(number) for number in range(1, 15)]
     text = read_text(files["data/dossier.html"])
@@ -204,7 +204,7 @@ def test_every_text_of_the_catalogue_is_used():
     assert unused == []
 
 
-async def test_an_earlier_revision_says_that_there_is_a_newer_one(recorded):
+async def test_a_dossier_of_an_earlier_revision_names_the_newest(recorded):
     dsn, peak = recorded
     early = unpack((await build_dossier(dsn, EventRequest(event=peak, revision=1), PUBLISHER)).content)
     event = read_json(early, "event.json")

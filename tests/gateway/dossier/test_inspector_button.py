@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test waits for the recorded e
 
 @pytest.fixture
 def node():
-    """The fixture `keys` wants a node; `peak` enrols three."""
+    """The fixture `keys` needs a node; `peak` enrols three."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def peak(database):
 
 
 @pytest.fixture
-def patient(monkeypatch):
+def long_time_limits(monkeypatch):
     """A machine that runs many tests at once is slow."""
     monkeypatch.setattr(worker, "_MAKE_SECONDS", 250.0)
     monkeypatch.setattr(worker, "_WAIT_SECONDS", 250.0)
@@ -43,7 +43,7 @@ def audit_rows(dsn):
 
 
 @pytest.mark.slow
-async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database, broker, peak, keys, patient):  # noqa: F811
+async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database, broker, peak, keys, long_time_limits):  # noqa: F811
     dossiers = DossierWorker(database, PUBLISHER)
     async with running_api(database, broker, dossiers=dossiers) as (api, _):
         page = await api.get(f"/nl/inspector/events/{peak}", headers=keys["anna"])
@@ -60,8 +60,8 @@ async def test_the_button_sends_the_dossier_and_the_audit_log_names_it(database,
         assert files["data/dossier.pdf"].startswith(b"%PDF-1.7")
         assert (await api.post(f"/inspector/events/{peak}/dossier")).status_code == 401
         assert (await api.post(f"/inspector/events/{peak}/dossier", headers=keys["bob"])).status_code == 403
-    who, action, outcome = audit_rows(database)[0]
-    assert (who.split("/")[0], action, outcome) == ("anna", f"dossier {peak}", "allowed")
+    account, action, outcome = audit_rows(database)[0]
+    assert (account.split("/")[0], action, outcome) == ("anna", f"dossier {peak}", "allowed")
 
 
 async def test_without_a_maker_there_is_no_button(database, broker, peak, keys):  # noqa: F811
@@ -75,7 +75,7 @@ async def test_without_a_maker_there_is_no_button(database, broker, peak, keys):
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """A program instead of Python, which writes what a test wants."""
+    """A program instead of Python, with the output that a test states."""
 
     def write(script):
         path = tmp_path / "program"

@@ -28,7 +28,7 @@ FROM log_leaf l LEFT JOIN batch b ON b.id = l.batch_id ORDER BY l.number
 
 
 def calibrate_remove_and_deliver(connection):
-    """A new calibration, readings that somebody wants gone, and one attempt at a notification."""
+    """A new calibration, readings that are removed on request, and one attempt at a notification."""
     calibration = CalibrationVersion(
         node="ijm-001",
         observed_property="pm2_5",

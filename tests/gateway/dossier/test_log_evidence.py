@@ -1,4 +1,4 @@
-"""A stranger checks a dossier with the verifier in it: the public log proves every batch and the highest value."""
+"""The verifier in a dossier checks it alone: the public log proves every batch and the highest value."""
 
 import io
 import subprocess

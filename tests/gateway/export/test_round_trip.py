@@ -1,4 +1,4 @@
-"""What an export writes, the reader of recordings reads back: the same values, times and flags."""
+"""The reader of recordings reads an export back with the same values, times and flags."""
 
 import asyncio
 import threading

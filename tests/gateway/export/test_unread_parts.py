@@ -72,10 +72,10 @@ async def test_a_damaged_reading_costs_its_part_of_an_export(  # noqa: PLR0917 -
     response = await api.get(PATH, params={**query, "format": format_})
     assert response.status_code == 200
     for table in (content, response.content):
-        marker, *others = read_rows(table, format_)
+        marker, *values = read_rows(table, format_)
         assert marker[1:] == ("", "not_read")
-        assert len(others) == 20
-        assert all(value and not flags for _, value, flags in others)
+        assert len(values) == 20
+        assert all(value and not flags for _, value, flags in values)
 
 
 async def test_a_damaged_reading_is_a_fault_of_the_server_and_not_of_the_client(api, pipeline, node, database):  # noqa: F811
@@ -100,10 +100,10 @@ async def test_means_that_cannot_be_computed_cost_their_part(  # noqa: PLR0917 -
         connection.execute(DAMAGE_MEANS)
     code, content = await export(database, tmp_path, format_, averaging, timedelta(days=2))
     assert (code, "not_read" in capsys.readouterr().err) == (1, True)
-    marker, *others = read_rows(content, format_)
+    marker, *values = read_rows(content, format_)
     assert marker[1:] == ("", "not_read")
-    assert others
-    assert all(value and not flags for _, value, flags in others)
+    assert values
+    assert all(value and not flags for _, value, flags in values)
 
 
 async def test_an_export_from_a_database_that_goes_away_leaves_no_file(database, tmp_path):

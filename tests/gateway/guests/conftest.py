@@ -15,7 +15,7 @@ from tests.gateway.guests.enrolled_guest import make_notary
 
 @pytest.fixture
 async def notarise(database):
-    """Run one turn on the connection of a pipeline; return what the pipeline stored."""
+    """Run one turn on the connection of a pipeline; return the outcome of the pipeline."""
     store = Store(database)
     pipeline, notary = Pipeline(store, Flagger(), Detector(DetectionSettings())), make_notary(store)
 

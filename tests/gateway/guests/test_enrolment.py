@@ -45,7 +45,7 @@ def test_a_wrong_order_is_one_sentence_and_changes_nothing(database, node, chang
     assert fetch(database, "SELECT count(*) FROM node") == [(1,)]
 
 
-def test_a_guest_is_enrolled_once_and_its_station_is_named_as_such(database, node):
+def test_a_guest_is_enrolled_once_and_its_station_has_a_name_for_guests(database, node):
     guest = enrol_guest(database)
     with pytest.raises(OperatorError, match="is enrolled already"):
         enrol_guest(database)
@@ -65,9 +65,9 @@ def test_a_guest_is_enrolled_once_and_its_station_is_named_as_such(database, nod
 
 def test_no_other_way_puts_a_guest_into_the_registry(database, node):
     enrol_guest(database)
-    known = Node(id="guest-duin", area="ijmond", station="guest-duin", key=node.signer.verifier)
+    guest_node = Node(id="guest-duin", area="ijmond", station="guest-duin", key=node.signer.verifier)
     with psycopg.connect(database) as connection:
-        for wrong in (known, replace(known, id="ijm-001"), replace(known, station="wijk-aan-zee")):
+        for wrong in (guest_node, replace(guest_node, id="ijm-001"), replace(guest_node, station="wijk-aan-zee")):
             with pytest.raises(GatewayError, match="piekwacht guest"):
                 stations.put_node(connection, wrong)
         place = Station(id="guest-duin", area="ijmond", name="x", latitude=52.0, longitude=4.0)

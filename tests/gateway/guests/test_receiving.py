@@ -122,7 +122,7 @@ async def test_a_refused_message_gets_one_sentence_and_is_not_lost(refuse, guest
     assert fetch(database, STORED, guest.node) == []
 
 
-async def test_a_value_that_is_none_costs_itself(api, guest, database, notarise):
+async def test_an_invalid_value_costs_no_other_value(api, guest, database, notarise):
     assert (await post(api, guest.token, post_of_airrohr(pm2_5="nan", SDS_P1="7"))).status_code == 200
     await notarise()
     assert fetch(database, STORED, guest.node) == [("pm10", 7.0, 256), ("pm2_5", None, 512)]
@@ -154,7 +154,7 @@ async def test_a_guest_has_a_rate_limit_of_its_own(database, broker, guest):
         assert (await post(client, other.token, post_of_airrohr())).status_code == 200
 
 
-async def test_without_its_database_a_sender_is_asked_to_try_again(database, broker, guest, postgres):
+async def test_without_the_database_a_post_gets_503_with_retry_after(database, broker, guest, postgres):
     async with running_api(database, broker) as (client, _):
         assert (await post(client, guest.token, post_of_airrohr())).status_code == 200
         fetch(postgres.dsn(), f"ALTER DATABASE {database.rsplit('dbname=', 1)[-1].split()[0]} ALLOW_CONNECTIONS false")

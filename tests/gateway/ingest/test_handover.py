@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 from msgspec.json import decode
@@ -133,7 +134,7 @@ def test_the_newest_state_of_all_detectors_counts_and_that_of_an_unknown_version
     assert (states.streams["count"][0], states.streams["revision"][0]) == (49, 0)
     assert states.streams["background"][0] == pytest.approx(8.1, abs=0.1) or states.streams["background"][0] < 12
     assert last_reading_at(STATE_5) == from_ms(T0 + 49_000) == last_reading_at(adopted)
-    older = detector.dump(detector.initial(registry), [0])[0]
+    older = bytes(detector.dump(detector.initial(registry), np.arange(1))[0])
     assert adopt_states(detector.name, {detector.name: {0: older}, FORMER["detector"]: {0: STATE_5}})[0] == adopted
     assert adopt_states(detector.name, {detector.name: {0: adopted}, FORMER["detector"]: {0: STATE_5}})[0] == adopted
     assert adopt_states(detector.name, {"peak@4#0": {0: bytes(400)}, "other": {0: STATE_5}}) == {}

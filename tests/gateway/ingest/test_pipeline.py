@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -10,8 +11,10 @@ from edge_agent.wire import digest_payload
 from gateway.decoding.rejection import RejectionReason
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
+from gateway.detection.stored_states import STATE
 from gateway.ingest.pipeline import Pipeline
 from gateway.quality.flagger import Flagger
+from gateway.quality.kernels import STATE as QUALITY_STATE
 from gateway.store.connection import Store
 from tests.gateway.enrolled_node import T0, enrol_node
 
@@ -130,6 +133,29 @@ async def test_state_survives_a_restart_at_any_moment(postgres, node, database, 
     assert rows(database, facts) == rows(other, facts) != []
 
 
+async def test_each_node_has_the_states_of_its_own_datastreams(pipeline, node, database):
+    other = enrol_node(database, "ijm-002", "wijk-aan-zee-2")
+    readings = {"ijm-001": ({"pm10": [21.0], "pm2_5": [8.0]}, T0), "ijm-002": ({"pm2_5": [9.0]}, T0 + 5000)}
+    payloads = [
+        sender.payload(1, t0=at, dt=[0], values=values)
+        for sender, (values, at) in zip([node, other], readings.values(), strict=True)
+    ]
+    await pipeline.process(payloads)
+    properties = dict(rows(database, "SELECT id, property_id FROM datastream"))
+    stored_states = rows(database, "SELECT node_id, component, datastreams, state FROM node_state")
+    assert len(stored_states) == 4
+    for node_id, component, datastreams, state in stored_states:
+        values, at = readings[node_id]
+        names = [properties[id_] for id_ in datastreams]
+        assert set(names) == set(values)
+        if component == "quality":
+            records = np.frombuffer(state, QUALITY_STATE)
+            assert records["value"].tolist() == [values[name][0] for name in names]
+        else:
+            records = np.frombuffer(state, STATE)["stream"]
+        assert records["at"].tolist() == [at] * len(names)
+
+
 async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipeline, node, database):
     await pipeline.process([node.payload(seq=1)])
     with psycopg.connect(database, autocommit=True) as connection:
@@ -142,6 +168,21 @@ async def test_a_failed_transaction_leaves_no_trace_and_can_be_run_again(pipelin
     committed = await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
     assert len(stored(database)) == 8
     assert committed.stored_ranges[0].ranges == [(1, 2)]
+
+
+async def test_the_first_checkpoint_is_saved_again_if_its_transaction_failed(pipeline, node, database):
+    """Without it, nothing that is stored before the next hour could be detected again."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE batch ADD CONSTRAINT no_more CHECK (seq < 1)")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await pipeline.process([node.payload(seq=1)])
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE batch DROP CONSTRAINT no_more")
+    await pipeline.process([])  # a transaction without batches saves none
+    await pipeline.process([node.payload(seq=1)])
+    await pipeline.process([node.payload(seq=2, t0=T0 + 2000)])
+    checkpoints = "SELECT before_batch = (SELECT min(id) FROM batch) FROM checkpoint"
+    assert rows(database, checkpoints) == [(True,)]
 
 
 async def test_a_stored_key_with_other_bytes_is_quarantined_as_tampered(pipeline, node, database):

@@ -39,7 +39,7 @@ def test_a_datastream_without_a_valid_value_has_none_and_its_flags():
     assert dust.readings() == [(T0, None, STALE), (T0 + 1000, None, FAULT)]
 
 
-def test_readings_whose_time_is_not_believed_are_not_published():
+def test_readings_with_a_doubted_time_are_not_published():
     flags = {"pm2_5": [0, int(Flag.TIME_SUSPECT)]}
     (dust,) = select_latest(place_payloads(NODE.payload(t0=T0, values={"pm2_5": [8.0, 9.0]}, flags=flags)), REGISTRY)
     assert dust.readings() == [(T0, 8.0, 0)]

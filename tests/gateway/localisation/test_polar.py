@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerting.averaging import AveragingRule
 from gateway.localisation.polar import DIRECTION_KERNEL, MIN_WEIGHT, SPEED_KERNEL, compute_cpf, compute_nwr
 
 MOMENTS = st.lists(
@@ -59,3 +60,12 @@ def test_invalid_moments_are_left_out_and_none_is_no_error():
     nothing = compute_cpf(np.array([math.nan, 1.0]), np.array([2.0, math.nan]), np.array([10.0, 20.0]))
     assert nothing.count == 0
     assert np.isnan(nothing.values).all()
+
+
+@pytest.mark.parametrize(
+    ("rule", "mean"),
+    [(AveragingRule.ARITHMETIC, 60.0), (AveragingRule.ENERGY, 76.99), (AveragingRule.QUADRATIC, 63.25)],
+)
+def test_nwr_averages_by_the_rule_of_the_property(rule, mean):
+    result = compute_nwr(np.repeat([40.0, 80.0], 200), np.full(400, 3.0), np.full(400, 90.0), rule=rule)
+    assert result.values[np.isfinite(result.values)] == pytest.approx(mean, abs=0.01)

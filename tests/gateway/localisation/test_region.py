@@ -33,7 +33,7 @@ def build_evidence(excess, directions, speeds=None, places=SQUARE):
 
 
 def simulate(random, minutes=240):
-    """A source somewhere between the stations, a wind that turns, and what the stations measure of the plume."""
+    """A source somewhere between the stations, a wind that turns, and the values of the stations in the plume."""
     source = random.uniform(-250, 250, 2)
     directions = (random.uniform(0, 360) + np.cumsum(random.normal(0, 8, minutes))) % 360
     excess = np.empty((len(SQUARE), minutes))
@@ -89,7 +89,7 @@ def test_regions_are_nested_and_hold_their_share():
         assert probabilities[region].sum() - probabilities[region].min() < share, "the smallest set"
 
 
-def test_the_region_holds_the_source_as_often_as_it_says():
+def test_the_region_holds_the_source_as_often_as_its_probability():
     random = np.random.default_rng(7)
     inside, areas = 0, []
     for _ in range(60):
@@ -107,7 +107,7 @@ def test_the_region_holds_the_source_as_often_as_it_says():
     assert np.median(areas) < 0.25
 
 
-def test_a_low_station_speaks_against_the_places_upwind_of_it():
+def test_a_low_station_lowers_the_probability_upwind_of_it():
     first, _, third, fourth = SQUARE
     directions, high, low = np.full(60, 0.0), np.full(60, 10.0), np.zeros(60)
     without = build_evidence([high, high], directions, places=[third, fourth])
@@ -131,7 +131,7 @@ def test_a_low_station_speaks_against_the_places_upwind_of_it():
         ([10, 10, 10, 10], 3.0, None, RefusalReason.UNDETERMINED),
     ],
 )
-def test_what_cannot_be_located_is_refused_with_the_reason(excess, speed, direction, reason):
+def test_evidence_without_a_location_is_refused_with_the_reason(excess, speed, direction, reason):
     minutes = 4
     directions = np.arange(minutes) * 90.0 if direction is None else np.full(minutes, direction)
     evidence = build_evidence(np.repeat(np.array(excess)[:, None], minutes, 1), directions, np.full(minutes, speed))

@@ -82,6 +82,6 @@ def test_an_anchor_moves_a_batch_but_never_past_its_arrival(change, shift_ms, mo
     assert (batch.shift_ms, batch.moves) == (shift_ms, moves)
 
 
-def test_the_error_of_a_clock_is_said_in_words():
+def test_the_error_of_a_clock_is_described_in_words():
     assert describe_clock_error(-14 * DAY_MS) == "its clock is 14 days, 0:00:00 behind"
     assert describe_clock_error(90_400) == "its clock is 0:01:30 ahead"

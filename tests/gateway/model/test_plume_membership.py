@@ -91,7 +91,7 @@ def test_areas_kinds_and_voided_events_are_apart():
     assert choose(other, stored=[regional]) == {"s": "r"}
 
 
-def test_of_two_plumes_the_own_station_is_nearer_and_then_the_nearer_onset():
+def test_an_event_joins_the_plume_of_its_own_station_and_then_the_nearest_onset():
     elsewhere = store(make_event("x", 4.9, station="bever"))
     own = store(make_event("y", 0, lasts=1))
     new = make_event("n", 5, risen=["bever"])

@@ -34,7 +34,7 @@ def test_lengths_of_one_to_four_bytes_are_decoded(size):
 
 @pytest.mark.parametrize("size", [MAX_PACKET_BYTES - 5, MAX_PACKET_BYTES + 100, 9 << 20])
 @pytest.mark.parametrize("step", [1 << 18, 700_001, 1 << 30])
-def test_of_a_message_that_is_too_long_the_beginning_is_kept_and_the_next_one_is_whole(size, step):
+def test_a_too_long_message_is_cut_and_the_next_message_is_complete(size, step):
     after = [Message("pw", b"next", 8, retained=False), Message("pw", b"", 9, retained=True)]
     stream = b"".join(map(encode_message, [Message("pw", b"\x30" * size, 7, retained=False), *after]))
     parser, parsed, held = PacketParser(), [], 0

@@ -245,7 +245,6 @@ def list_arguments(**changes):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"from": "yesterday"}, "--from yesterday: no time in RFC 3339"),
         ({"from": "2026-11-01T00:30:00Z"}, "must be a whole hour in UTC"),
         ({"until": "2026-10-01T00:00:00Z"}, "--until must be after --from"),
         ({"slope": "0"}, "--slope 0.0: its size must be between"),
@@ -263,7 +262,7 @@ def test_a_wrong_argument_is_one_sentence(tmp_path, capsys, changes, sentence):
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "1e300", "much"])
-def test_a_number_that_is_none_is_refused(tmp_path, capsys, number):
+def test_a_text_that_is_no_number_is_refused(tmp_path, capsys, number):
     with pytest.raises(SystemExit):
         run_command(tmp_path, "", "add", "ijm-001", "pm2_5", *list_arguments(offset=number))
     assert "--offset" in capsys.readouterr().err

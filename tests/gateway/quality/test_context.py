@@ -61,7 +61,7 @@ def test_valid_wind_names_the_facility():
 
 @pytest.mark.parametrize("only", ["wind_direction", "wind_speed"])
 @pytest.mark.parametrize("flag", [flag for flag in EXCLUDED_FLAGS if flag is not Flag.TIME_SUSPECT])
-def test_wind_that_does_not_count_says_no_direction_and_names_no_site(flag, only):
+def test_invalid_wind_gives_no_direction_and_no_site(flag, only):
     event = last_event(flag, only=(only,))
     assert (event.wind, event.upwind) == (None, ())
     assert "wind" not in event.words["nl"]
@@ -74,7 +74,7 @@ def test_doubtful_wind_counts(flag):
 
 
 @pytest.mark.parametrize("measured", [{"wind_direction": 990.0}, {"wind_speed": 0.2}, {"wind_speed": float("nan")}])
-def test_calm_and_impossible_wind_says_no_direction(measured):
+def test_calm_and_impossible_wind_gives_no_direction(measured):
     assert last_event(**measured).wind is None
 
 

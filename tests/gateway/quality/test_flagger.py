@@ -25,7 +25,7 @@ def flag_values(values, at, rh=None, cuts=()):
     for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
         states, part = flagger.flag(states, batch[begin:end], REGISTRY)
         flags += part.flags.tolist()
-        states = flagger.load(REGISTRY, {0: flagger.dump(states, [0])[0]})
+        states = flagger.load(REGISTRY, {0: bytes(flagger.dump(states, np.arange(1))[0])})
     return flags
 
 

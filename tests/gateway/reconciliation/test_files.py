@@ -51,7 +51,7 @@ def test_the_separator_is_read_from_the_header(delimiter):
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
-def test_what_cannot_be_used_has_one_sentence(content, sentence):
+def test_a_file_that_cannot_be_used_is_one_sentence(content, sentence):
     with pytest.raises(ComplaintFileError, match=r"^[^\n]+$") as error:
         parse_csv(content, None, NOW)
     assert sentence in str(error.value)

@@ -1,4 +1,4 @@
-"""What others state, stored and shown: on the page of an event, on its own page, and in the API."""
+"""Statements of others are stored and shown: on the page of an event, on their own page, and in the API."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,8 +36,8 @@ def run(database, tmp_path, capfd):
         path = tmp_path / "file.csv"
         path.write_text(content)
         head = [command, "--config", str(tmp_path / "piekwacht.toml")]
-        action, *rest = map(str, words)
-        code = main([*head, action, str(path), *rest])
+        action, *arguments = map(str, words)
+        code = main([*head, action, str(path), *arguments])
         printed = capfd.readouterr()
         return code, printed.out, printed.err
 
@@ -110,7 +110,7 @@ async def fetch_event(client):
     return (await client.get(path)).json(), page
 
 
-async def test_the_page_of_an_event_shows_what_others_state_and_hides_small_numbers(onset, run, database, broker):
+async def test_the_page_of_an_event_shows_statements_of_others_and_hides_small_numbers(onset, run, database, broker):
     half_hour = onset.replace(minute=onset.minute // 30 * 30, second=0, microsecond=0)
     values = (
         "time;stack;substance;value;unit;status;averaging\n"

@@ -16,7 +16,7 @@ PERIOD = {"area": "ijmond", "start": date(2026, 11, 16), "end": date(2026, 11, 2
 
 
 def answer(dsn, peak):
-    """An inspector answers, the authority knows the source, and the mail is delivered 90 s after the detection."""
+    """An inspector answers, the authority has a known source, and the mail is delivered 90 s after the detection."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(
             "INSERT INTO alerting.acknowledgement (event_id, who, note, via) "

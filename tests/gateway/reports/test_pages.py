@@ -25,7 +25,7 @@ PAGE = f"/reports/ijmond/{MONTH}"
 
 @pytest.fixture
 async def keys(database, node):
-    """Headers of an inspector of the area, of one of another area, and of nobody."""
+    """Headers of an inspector of the area, of one of another area, and none."""
     accounts, headers = Accounts(database), {"nobody": {}}
     for name, area in (("anna", "ijmond"), ("bart", "chemelot")):
         await accounts.put_account(name, Role.INSPECTOR, [area], None)
@@ -67,7 +67,7 @@ async def test_everybody_reads_the_public_version_and_inspectors_of_the_area_the
     assert {row[2] for row in rows} == {"allowed", "other_area"}
 
 
-async def test_the_pdf_is_a_file_with_a_name_that_tells_what_it_is(database, broker, node):
+async def test_the_pdf_has_a_file_name_with_area_and_month(database, broker, node):
     async with running_api(database, broker, reports=ReportWorker(database, PUBLISHER)) as (api, _):
         api.timeout = 120
         answer = await api.get(f"/nl{PAGE}.pdf")
@@ -131,7 +131,7 @@ def test_a_period_has_a_report_if_it_is_over_short_and_within_the_months(start, 
     ["/reports/nowhere/2026-01", "/reports/ijmond/1999-01", "/reports/ijmond/2026-13", "/reports/ijmond/x",
      "/reports/ijmond/9999-12", "/reports/ijmond/2026-01.docx"],
 )  # fmt: skip
-async def test_what_is_no_report_is_a_page_that_says_so(database, broker, node, path):
+async def test_an_unknown_report_is_a_page_with_status_404(database, broker, node, path):
     async with running_api(database, broker, reports=ReportWorker(database, PUBLISHER)) as (api, _):
         answer = await api.get(path)
         assert answer.status_code == 404

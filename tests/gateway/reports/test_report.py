@@ -97,9 +97,9 @@ async def test_a_false_alarm_stands_with_its_cause_among_the_corrections(reporte
     async with open_snapshot(reported[0], QUERIES) as snapshot:
         contents = await load_contents(snapshot, ReportRequest(audience=Audience.RESIDENTS, **PERIOD), PUBLISHER, NOW)
     judgement = build_false_alarm("work", datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
-    first, *others = contents.plumes
+    first, *remaining = contents.plumes
     judged = structs.replace(first, state="voided", false_alarm=judgement)
-    text = read_text(render_report(replace(contents, plumes=[judged, *others]), PUBLISHER))
+    text = read_text(render_report(replace(contents, plumes=[judged, *remaining]), PUBLISHER))
     assert "er werd bij het station gewerkt" in text
     assert "Meldingen die geen piek bleken: 1" in text
 
@@ -125,9 +125,9 @@ async def test_the_same_data_give_the_same_bytes_and_a_later_change_another_iden
     assert again.to_pdf() == reports[Audience.AUTHORITY].to_pdf()
     async with open_snapshot(reported[0], QUERIES) as snapshot:
         contents = await load_contents(snapshot, request, PUBLISHER, NOW)
-    plume, *others = contents.plumes
+    plume, *remaining = contents.plumes
     changed = structs.replace(plume, state="voided")
-    other = render_report(replace(contents, plumes=[changed, *others]), PUBLISHER)
+    other = render_report(replace(contents, plumes=[changed, *remaining]), PUBLISHER)
     kenmerk = re.compile(r'class="event-id"><code>(\w{16})')
     assert kenmerk.search(other.html)[1] != kenmerk.search(again.html)[1]
     assert "Dit bleken geen pieken" in other.html
@@ -196,13 +196,13 @@ def test_another_ending_is_refused(configuration, tmp_path):
     assert "the name must end with .pdf or .html" in done.stderr
 
 
-async def test_a_period_that_goes_on_is_refused(reported):
+async def test_a_period_that_is_not_over_is_refused(reported):
     request = ReportRequest(area="ijmond", start=date(2026, 11, 16), end=date(2026, 11, 23))
     with pytest.raises(ReportError, match="the period must be over"):
         await build_report(reported[0], request, PUBLISHER, datetime(2026, 11, 22, 22, 59, tzinfo=UTC))
 
 
-async def test_both_languages_say_the_same_numbers(reported, reports):
+async def test_both_languages_have_the_same_numbers(reported, reports):
     request = ReportRequest(audience=Audience.RESIDENTS, language="en", **PERIOD)
     english = await build_report(reported[0], request, PUBLISHER)
     assert "Peaks in IJmond, 16 November 2026 to 22 November 2026" in english.html

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerting.averaging import AveragingRule
 from gateway.api.schemas.plumes import Plume
 from gateway.export.selection import MeanRow
 from gateway.model.delays import summarise_delays
@@ -15,6 +16,7 @@ from gateway.reports.statistics import Day, count_expected, summarise_days
 from gateway.reports.weeks import group_by_week
 
 FIRST = date(2026, 11, 1)
+RULE = AveragingRule.ARITHMETIC
 DAYS = list_days(FIRST, FIRST + timedelta(days=30), "Europe/Amsterdam")
 
 
@@ -51,7 +53,7 @@ def test_without_a_delivery_there_is_no_delay():
 
 @given(ROWS)
 def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
-    capture = summarise_days(DAYS, rows)
+    capture = summarise_days(DAYS, rows, RULE)
     complete = [row for row in rows if row.valid_count >= 0.75 * 86_400]
     assert capture.complete_days == len(complete)
     assert capture.valid == sum(row.valid_count for row in rows)
@@ -69,17 +71,33 @@ def test_only_complete_days_give_levels_and_missing_days_are_counted(rows):
 
 @given(ROWS)
 def test_a_day_without_readings_changes_no_level_but_the_capture(rows):
-    first, *others = DAYS
+    first, *later_days = DAYS
     without = [row for row in rows if row.start != first.start]
     emptied = [make_row(first, 0), *without]
-    assert summarise_days(DAYS, without).highest == summarise_days(DAYS, emptied).highest
-    assert summarise_days(DAYS, without).mean == summarise_days(DAYS, emptied).mean
-    assert summarise_days(others, without).valid == summarise_days(DAYS, without).valid
+    before, after = summarise_days(DAYS, without, RULE), summarise_days(DAYS, emptied, RULE)
+    assert (before.highest, before.mean) == (after.highest, after.mean)
+    assert summarise_days(later_days, without, RULE).valid == before.valid
+
+
+@given(ROWS, st.sampled_from(AveragingRule))
+def test_mean_of_a_period_is_that_of_all_readings_by_the_rule_of_the_property(rows, rule):
+    """A level of sound is a logarithm: a quiet day and a loud day together are nearly as loud as the loud day."""
+    rows = [row._replace(mean=min(row.mean, 150.0)) for row in rows if row.mean is not None]
+    capture = summarise_days(DAYS, rows, rule)
+    if capture.mean is not None:
+        complete = [(row.mean, row.valid_count) for row in rows if row.valid_count >= 0.75 * 86_400]
+        count = sum(valid for _, valid in complete)
+        expected = {
+            AveragingRule.ARITHMETIC: sum(mean * valid for mean, valid in complete) / count,
+            AveragingRule.ENERGY: 10 * np.log10(sum(10 ** (mean / 10) * valid for mean, valid in complete) / count),
+            AveragingRule.QUADRATIC: np.sqrt(sum(mean**2 * valid for mean, valid in complete) / count),
+        }
+        assert capture.mean == pytest.approx(expected[rule])
 
 
 def test_an_unknown_interval_is_no_number():
     rows = [make_row(DAYS[0], 100, expected=None)]
-    capture = summarise_days(DAYS, rows)
+    capture = summarise_days(DAYS, rows, RULE)
     assert (capture.expected, capture.share, capture.complete_days, capture.mean) == (None, None, 0, None)
     assert capture.reading.value == 20.0
 

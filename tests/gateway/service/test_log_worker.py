@@ -86,7 +86,7 @@ async def test_the_key_of_another_log_is_refused(worker, log_settings, caplog):
     assert "is the key of piekwacht.example/log/zaan" in caplog.records[-1].error
 
 
-async def test_the_doctor_names_what_is_wrong_with_a_log(worker, database, log_settings):
+async def test_the_doctor_names_the_fault_of_a_log(worker, database, log_settings):
     assert read_findings(database, None)[0][0] is FindingLevel.NOTE
     assert "no area has a public log yet" in read_findings(database, log_settings)[0][1]
     await worker.run_once()

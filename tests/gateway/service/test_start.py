@@ -28,7 +28,7 @@ print(*sorted({name.partition(".")[0] for name in sys.modules} | {n for n in sys
 """
 
 
-def test_until_it_asks_for_its_broker_a_gateway_has_loaded_nothing_that_only_others_need(tmp_path):
+def test_a_gateway_loads_no_unneeded_module_before_it_connects(tmp_path):
     """Everything up to here delays readings after a crash; each of these takes 0.05 to 0.4 s."""
     (tmp_path / "gateway.key").write_text(Signer.generate("gateway.ijmond").export())
     config = tmp_path / "piekwacht.toml"

@@ -70,7 +70,7 @@ def start(config: Path) -> Child:
 
 
 def read_metrics(port: int) -> dict[tuple[str, ...], float]:
-    """By name and label values; empty where nobody answers."""
+    """Return metrics by name and label values; empty if the process does not answer."""
     with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
         samples = [s for f in text_string_to_metric_families(response.read().decode()) for s in f.samples]
         keys = [(sample.name, *sample.labels.values()) for sample in samples]

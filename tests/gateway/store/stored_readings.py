@@ -1,4 +1,4 @@
-"""Readings written straight into the tables of an enrolled node's database, for tests of what reads them."""
+"""Readings written straight into the tables of an enrolled node's database, for tests of the queries that read them."""
 
 from datetime import datetime, timedelta
 

@@ -44,7 +44,7 @@ def test_prepared_records_are_in_index_order_with_their_batch_ids():
     payloads = NODE.payload(), NODE.payload(seq=2, values={"pm2_5": [None, 1.5], "humidity": [50, 51]})
     rows = place_observations([decode_payload(payload, REGISTRY) for payload in payloads], REGISTRY)
     (full, empty), ids = prepare_records(rows, REGISTRY), np.array([700, 701])
-    assert len(empty.records) == 0  # a value that is missing, and no flag that says why, is no observation
+    assert len(empty.records) == 0  # a missing value without a flag is no observation
     full.encode_records(ids)
     expected = sorted(
         (REGISTRY.datastreams[slot].id, value, ids[batch])

@@ -40,7 +40,7 @@ def test_one_value_beyond_every_bound_stays_out_of_every_mean(connection, value)
         assert mean.flags == Flag.OUT_OF_RANGE
 
 
-def test_without_a_valid_value_there_is_no_mean_and_the_flags_say_why(connection):
+def test_without_a_valid_value_the_mean_is_none_and_has_the_flags(connection):
     id_ = store_readings(connection, START, [(8.0, Flag.WARM_UP), (None, Flag.STALE)])
     (mean,) = fetch_means(connection, [id_])
     assert (mean.readings, mean.valid_count, mean.mean, mean.min, mean.max) == (2, 0, None, None, None)
@@ -130,7 +130,7 @@ def test_a_complete_minute_is_known_from_the_step_between_readings(connection, s
     assert {mean.expected_count for mean in fetch_means(connection, [id_])} == {expected}
 
 
-def test_lost_readings_do_not_change_what_a_complete_minute_is(connection):
+def test_lost_readings_do_not_change_the_expected_count_of_a_minute(connection):
     """Every fifth reading of the second half is missing, and a fault without values still shows the rhythm."""
     id_ = store_readings(connection, START, [(8.0, 0)] * 300)
     later = START + timedelta(minutes=5)

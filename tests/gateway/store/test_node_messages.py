@@ -113,7 +113,7 @@ def test_any_message_of_a_node_gives_remarks_and_no_error(status, health):
     assert all(isinstance(remark, str) for remark in describe_report({"remote": wrapped, **status}, wrapped))
 
 
-async def test_a_message_that_the_database_refuses_costs_itself_alone(pipeline, node, database, caplog):
+async def test_a_message_that_the_database_refuses_costs_no_other_message(pipeline, node, database, caplog):
     """Batches and the messages of other nodes are stored beside it."""
     enrol_node(database, "ijm-002", "heemskerk")
     with psycopg.connect(database, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""The law of removals: whatever takes data away records it in its own transaction, and the log makes a leaf of it."""
+"""The law of removals: every statement that removes data records that in its transaction, and the log has a leaf."""
 
 import json
 import re
@@ -25,7 +25,7 @@ REMOVES = re.compile(
     re.IGNORECASE,
 )
 
-# What is removed with a record of it, by table (payload: the signed bytes of a batch).
+# Rows whose removal is recorded, by table (payload: the signed bytes of a batch).
 RECORDED = {
     "observation",
     "payload",
@@ -37,7 +37,7 @@ RECORDED = {
 }
 # Rows that move within one statement.
 MOVED = {("gateway/store/queries.sql", "move_observations")}
-# What is no data: state of running processes, which is written anew, or a list of work that is done.
+# Tables without data: state of running processes, which is written again, or a list of finished work.
 STATE = {
     "access.session": "a sign-in that ended",
     "access.used_challenge": "a challenge that has expired",
@@ -59,7 +59,7 @@ STATE = {
 }  # fmt: skip
 
 
-# Schemas with no measurement in them: addresses and wishes of residents, which are theirs to delete and in no log.
+# Schemas without a measurement: addresses and subscriptions of residents, which are theirs to delete and in no log.
 PERSONAL_SCHEMAS = {"subscriptions"}
 
 

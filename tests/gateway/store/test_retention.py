@@ -28,7 +28,7 @@ def prune(dsn: str, retention_settings: RetentionSettings) -> PruneResult:
         return retention.prune_old_rows(connection, retention_settings)
 
 
-def counts(dsn: str) -> tuple[int, ...]:
+def count_rows(dsn: str) -> tuple[int, ...]:
     with psycopg.connect(dsn) as connection:
         return connection.execute(
             "SELECT (SELECT count(*) FROM observation), count(*), count(*) FILTER (WHERE payload <> '') FROM batch"
@@ -39,13 +39,13 @@ def test_by_default_nothing_is_deleted(database):
     fill(database)
     assert prune(database, RetentionSettings()) == PruneResult()
     assert retention.apply_policies(database, RetentionSettings()) == []
-    assert counts(database) == (100, 100, 100)
+    assert count_rows(database) == (100, 100, 100)
 
 
 def test_old_data_are_deleted_and_the_hashes_of_batches_stay(database):
     fill(database)
     assert prune(database, RetentionSettings(raw_days=50, evidence_days=80)) == PruneResult(observations=51, batches=21)
-    assert counts(database) == (49, 100, 79)
+    assert count_rows(database) == (49, 100, 79)
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT count(DISTINCT sha256) FROM batch").fetchone() == (1,)
 

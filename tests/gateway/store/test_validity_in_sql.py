@@ -1,4 +1,4 @@
-"""Whatever reads values from the table of observations in SQL takes the rule of validity, or says why it need not.
+"""Every query, view and function that reads values of observations applies the rule of validity, or states why not.
 
 The queries are listed from the `.sql` files, the views and functions from the catalogue of a migrated database.
 """

@@ -57,7 +57,7 @@ def test_a_server_waits_for_the_processes_of_a_killed_one_and_then_starts(open_f
     assert seconds < BUSY_SECONDS + 10
 
 
-def test_a_server_that_cannot_start_for_another_reason_says_so_at_once(open_folder):
+def test_a_server_that_cannot_start_gives_its_reason_at_once(open_folder):
     Postgres(open_folder).stop()
     (open_folder / "postgres" / "postgresql.conf").write_text("no_such_parameter = 1\n")
     started_at = time.monotonic()

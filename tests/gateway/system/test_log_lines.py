@@ -16,7 +16,7 @@ FORGED = "x\n2026-11-21T11:00:00Z INFO gateway.ingest: ingest started\x1b[2J\u20
 
 @pytest.fixture
 def write(monkeypatch):
-    """Configures the log in a format, as a process does, and returns what a call writes."""
+    """Configures the log in a format, as a process does, and returns the output of a call."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
@@ -33,7 +33,7 @@ def write(monkeypatch):
 
 
 @pytest.mark.parametrize("log_format", LogFormat)
-def test_a_value_of_a_stranger_stays_on_its_line(write, log_format):
+def test_a_hostile_value_stays_on_its_log_line(write, log_format):
     output = write(log_format, lambda log: log.warning("payload quarantined", topic=FORGED, detail=FORGED))
     assert output.count("\n") == 1
     assert output[:-1].isprintable() or log_format is LogFormat.JSON

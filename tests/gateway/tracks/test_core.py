@@ -1,4 +1,4 @@
-"""Tracks without a database: background, flags, cells, and what of a resident's ride is public."""
+"""Tracks without a database: background, flags, cells, and the public part of a resident's ride."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.averaging import AveragingRule, average_values
+from alerting.averaging import AveragingRule, average_values
 from gateway.model.geodesy import METRES_PER_DEGREE
 from gateway.model.mobile_station import Vehicle
 from gateway.tracks.background import HALF_WINDOW_MS, MIN_READINGS, QUANTILE, compute_background
@@ -119,7 +119,7 @@ def test_a_pass_is_one_visit_whatever_its_number_of_readings():
     assert {item.background for item in passes} == {None}
 
 
-def test_who_returns_after_five_minutes_passes_twice():
+def test_a_return_after_five_minutes_is_a_second_pass():
     ride, values = ride_east(10, speed=0.0), np.ones(10)
     later = ride_east(10, speed=0.0, start_ms=int(ride.times[-1]) + 300_001)
     both = Positions(**{name: np.concatenate([getattr(ride, name), getattr(later, name)]) for name in vars(ride)})

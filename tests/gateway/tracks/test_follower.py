@@ -1,4 +1,4 @@
-"""Mobile stations through the pipeline: tracks and cells come from signed batches, and nothing else has them."""
+"""Mobile stations through the pipeline: tracks and cells come from signed batches only."""
 
 from datetime import UTC, datetime
 
@@ -116,7 +116,7 @@ async def test_positions_go_with_the_signed_bytes(database, node, pipeline):
     assert sum(row[4] for row in fetch(database, PASSES)) == 100
 
 
-async def test_a_resident_s_track_shows_less_than_it_has(database, node, pipeline):
+async def test_the_public_part_of_a_track_of_a_resident_is_shorter(database, node, pipeline):
     bicycle = enrol_vehicle(database, "bicycle-1", Vehicle.BICYCLE, exhaust=False, private=True)
     await pipeline.process([build_payload(bicycle, 1, ride_east(300, speed=5.0), np.full(300, 7.0))])
     short = ride_east(30, speed=5.0, start_ms=int(ride_east(1).times[0]) + DAY_MS)

@@ -61,7 +61,7 @@ def test_the_leaf_of_a_batch_is_three_lines_and_changes_are_refused():
             Leaf.parse(changed)
 
 
-def test_a_word_with_a_space_is_no_word():
+def test_an_identifier_with_a_space_is_refused():
     with pytest.raises(ProofError, match="without spaces"):
         describe_batch("ijm 001", "abcdefghijkl", 17, b"")
 
@@ -106,7 +106,7 @@ def test_a_checkpoint_in_another_form_is_refused(text):
 
 
 @given(st.data())
-def test_every_changed_byte_of_a_signed_checkpoint_is_noticed(data):
+def test_every_changed_byte_of_a_signed_checkpoint_is_detected(data):
     note = bytearray(CHECKPOINT.sign(LOG))
     position = data.draw(st.integers(0, len(note) - 1))
     note[position] ^= data.draw(st.integers(1, 255))

@@ -109,7 +109,7 @@ def test_a_batch_that_is_delivered_again_has_the_leaf_that_it_had(log, postgres)
     assert (row["area"], leaf.kind, leaf.fields[2]) == ("ijmond", LeafKind.BATCH, "302")
 
 
-def test_what_waited_in_the_backup_is_not_logged_a_second_time(log, node, postgres):
+def test_entries_that_waited_in_the_backup_are_not_logged_twice(log, node, postgres):
     """Keys, deliveries, removals and calibrations that had no leaf yet when the backup was made."""
     with psycopg.connect(log.dsn, autocommit=True) as connection:
         other = Signer.generate(node.id)
@@ -139,7 +139,7 @@ def test_what_waited_in_the_backup_is_not_logged_a_second_time(log, node, postgr
     assert second["previous"] == deliveries[0].content
 
 
-def test_what_was_written_after_the_backup_keeps_its_leaf_and_is_named(log, node, postgres):
+def test_entries_after_the_backup_keep_their_leaves_and_are_named(log, node, postgres):
     def write_more():
         with psycopg.connect(log.dsn, autocommit=True) as connection:
             station = Station(id="dorp", area="ijmond", name="Dorp", latitude=52.4, longitude=4.6)
@@ -237,7 +237,7 @@ def test_witnesses_and_an_audit_agree_with_the_recovered_log(log, postgres, tmp_
     assert report.leaves["piekwacht/batch@v1"] == 699
 
 
-def test_the_command_names_what_is_lost(log, postgres, tmp_path, capsys):
+def test_the_command_names_the_lost_batches(log, postgres, tmp_path, capsys):
     restored = Restored(log, postgres, lambda: add_batches(log.dsn, [301, 302, 305]))
     (tmp_path / "ijmond.key").write_text(log.signer.export())
     config = tmp_path / "piekwacht.toml"

@@ -186,7 +186,7 @@ def test_a_missing_file_of_the_last_head_stops_the_log(log):
     assert log.step().size == log.checkpoint().size
 
 
-def test_of_two_sequencers_one_works(log):
+def test_only_one_of_two_sequencers_works(log):
     add_batches(log.dsn, [1])
     with closing(log.sequencer()) as first, closing(log.sequencer()) as second:
         _run(first)

@@ -65,7 +65,7 @@ def test_every_change_of_a_key_is_a_leaf_and_ends_the_key_before(log, node):
     assert all(keys[i][0][2] == keys[i + 1][0][2] for i in (0, 2, 4)), "an end names the begin that it ends"
 
 
-def test_a_new_node_speaks_since_it_began_to_measure_if_the_operator_states_it(log, node):
+def test_the_key_of_a_new_node_is_valid_from_the_moment_that_the_operator_states(log, node):
     since = datetime(2026, 11, 1, 8, tzinfo=UTC)
     key = Signer.generate("ijm-002").verifier
     with psycopg.connect(log.dsn, autocommit=True) as connection:
@@ -151,7 +151,7 @@ def prune(dsn):
         retention.prune_old_rows(connection, RetentionSettings(evidence_days=60))
 
 
-def test_what_retention_and_persons_remove_is_a_leaf_with_its_reason(log):
+def test_every_removal_by_retention_or_a_person_is_a_leaf_with_its_reason(log):
     add_batches(log.dsn, range(1, 6))
     log.step()
     with psycopg.connect(log.dsn, autocommit=True) as connection:

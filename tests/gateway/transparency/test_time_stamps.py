@@ -149,7 +149,7 @@ async def test_a_false_answer_is_not_stored_and_is_tried_again_ever_more_seldom(
     assert not list(tmp_path.glob("log/timestamps/*"))
 
 
-async def test_an_authority_that_is_not_there_and_a_full_disk_raise_nothing(authority, log, tmp_path):
+async def test_an_unreachable_authority_and_a_full_disk_raise_nothing(authority, log, tmp_path):
     stamper = make_stamper(authority, "http://127.0.0.1:9/", tmp_path, [NOW])
     assert await stamper.stamp_if_due(log.note()) is TimeStampOutcome.UNREACHABLE
     (tmp_path / "timestamps").write_text("a file in the place of the folder")

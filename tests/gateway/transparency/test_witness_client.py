@@ -45,8 +45,8 @@ def two_witnesses(log, tmp_path):
         yield {process.folder.name: stack.enter_context(process.run()) for process in processes}
 
 
-def address_all(log, witnesses, **others):
-    return write_policy(log, **{name: (w.key, w.url) for name, w in witnesses.items()}, **others)
+def address_all(log, witnesses, **options):
+    return write_policy(log, **{name: (w.key, w.url) for name, w in witnesses.items()}, **options)
 
 
 async def test_two_witnesses_sign_every_head(log, two_witnesses):

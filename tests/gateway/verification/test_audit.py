@@ -163,7 +163,7 @@ def test_missing_and_late_batches(log, folder, visit):
     assert visit().gaps == ["ijm-001 abcdefghijkl: 301 to 301"]
 
 
-def test_a_batch_that_stands_there_twice_is_a_fault_at_every_later_visit(log, folder, visit):
+def test_a_batch_with_two_leaves_is_a_fault_at_every_later_visit(log, folder, visit):
     visit()
     log.leaves += [describe_batch("ijm-001", "abcdefghijkl", 7, b"other").encode()]
     write_log(log, folder)
@@ -195,7 +195,7 @@ def test_the_readers_own_policy_decides_about_witnesses(log, folder, visit, tmp_
     assert report.policy_is_own
 
 
-def test_a_log_that_cannot_be_read_is_no_accusation(log, folder, visit):
+def test_a_missing_file_of_a_log_is_an_unreachable_log_and_no_fork(log, folder, visit):
     (folder / "tile/0/000").unlink()
     with pytest.raises(UnreachableError, match="tile/0/000 is missing"):
         visit()

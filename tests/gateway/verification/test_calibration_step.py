@@ -78,7 +78,7 @@ def test_a_calibration_that_does_not_give_the_figure_or_does_not_hold_is_false(c
     assert states(check(evidence.encode(), policy=policy))["correction"] == state
 
 
-def test_without_its_document_it_is_not_checked_and_with_another_one_the_rule_is_false():
+def test_without_its_document_a_calibration_is_not_checked_and_with_another_the_rule_is_false():
     evidence, policy = build_evidence(ROW)
     alone = msgspec.structs.replace(evidence, rules=[])
     assert states(check(alone.encode(), policy=policy))["correction"] == "not checked"

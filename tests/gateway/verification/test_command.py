@@ -107,7 +107,7 @@ def test_json_has_the_verdict_and_every_step(capsys, evidence_path, policy_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04", b"\x00" * 100])
-def test_what_is_no_evidence_ends_with_1_and_a_sentence(capsys, tmp_path, content):
+def test_a_file_without_evidence_ends_with_1_and_a_sentence(capsys, tmp_path, content):
     path = tmp_path / "x.piekwacht.json"
     path.write_bytes(content)
     code, output = run_both(capsys, path)
@@ -230,7 +230,7 @@ def test_the_standalone_file_runs_alone_without_any_library(evidence_path, polic
 
 
 def test_the_verifier_runs_without_the_libraries_of_the_gateway(evidence_path, policy_path):
-    """With numpy and psycopg blocked it names what it did not check, and is not true."""
+    """With numpy and psycopg blocked it names the unchecked steps, and its verdict is not true."""
     code = (
         "import sys\n"
         "for name in ('numpy', 'numba', 'psycopg', 'fastapi', 'structlog', 'httpx'):\n"

@@ -115,7 +115,7 @@ def test_the_second_verifier_follows_the_tree_as_the_core_does():
 
 
 def test_a_file_written_by_another_program_is_read(world):
-    """Order of keys, spaces and escapes do not matter: what is proven is in the texts."""
+    """Order of keys, spaces and escapes do not matter: the proven content is in the texts."""
     tree = json.loads(world.evidence().encode())
     content = json.dumps(dict(reversed(tree.items())), indent=2).encode()
     assert check(content, policy=world.policy()).exit_code == ExitCode.ALL_OK

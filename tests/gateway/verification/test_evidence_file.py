@@ -57,7 +57,7 @@ def test_a_file_is_read_as_it_was_written_with_its_keys_in_order():
         (b" " * (MAX_EVIDENCE_BYTES + 1), "more than"),
     ],
 )
-def test_what_is_no_evidence_file_is_refused_with_the_reason(content, sentence):
+def test_an_invalid_evidence_file_is_refused_with_the_reason(content, sentence):
     with pytest.raises(ProofError, match=sentence):
         EvidenceFile.parse(content)
 

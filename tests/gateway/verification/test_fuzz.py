@@ -85,8 +85,8 @@ def test_a_bomb_is_refused_before_it_is_read(monkeypatch):
         ZipFiles(bomb)
 
 
-def test_an_entry_that_is_longer_than_it_says_is_refused():
-    """The directory states 10 bytes; what is packed is 1,000,000."""
+def test_an_entry_longer_than_its_stated_size_is_refused():
+    """The directory states 10 bytes; the packed content has 1,000,000."""
     content = bytearray(make_zip(("x", b"\0" * 1_000_000), compression=zipfile.ZIP_DEFLATED))
     small = (10).to_bytes(4, "little")
     directory = content.rindex(b"PK\x01\x02")
@@ -104,7 +104,7 @@ def test_a_long_directory_is_refused_before_it_is_read(monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", make_zip(("x", b"1"))[:-1], make_zip(("x", b"1")) + b"more"])
-def test_what_does_not_end_as_a_zip_is_refused(content):
+def test_a_file_without_the_end_of_a_zip_is_refused(content):
     with pytest.raises(ProofError, match="does not end in its directory"):
         ZipFiles(content)
 

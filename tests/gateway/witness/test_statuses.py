@@ -1,4 +1,4 @@
-"""The statuses of https://c2sp.org/tlog-witness, one by one, and what the witness remembers."""
+"""The statuses of https://c2sp.org/tlog-witness, one by one, and the stored state of the witness."""
 
 import base64
 import itertools
@@ -209,7 +209,7 @@ def test_two_signed_heads_of_one_size_are_stored_as_a_fork_whatever_the_status(w
         assert heads[0].root != heads[1].root, "anybody can see the fork in the two notes alone"
 
 
-def test_a_false_proof_accuses_nobody_and_is_forgotten_when_the_right_one_comes(witness, log):
+def test_a_false_proof_is_stored_until_the_right_proof_arrives(witness, log):
     witness.post(log.request(0).encode())
     request = log.grow(5).request(5)
     false = msgspec.structs.replace(request, proof=request.proof[::-1])

@@ -1,4 +1,4 @@
-"""`piekwacht witness run` as a process: limits of its server, kill -9, and what it needs to be installed."""
+"""`piekwacht witness run` as a process: limits of its server, kill -9, and the packages that it needs."""
 
 import asyncio
 import random
@@ -140,11 +140,13 @@ def test_one_address_cannot_take_all_connections_and_idle_ones_make_room():
         connections = [socket.create_connection((host, int(port)), timeout=10) for _ in range(3)]
         time.sleep(0.2)
         assert exchange(url, b"").startswith(b"HTTP/1.1 503 ")
-        others = [socket.create_connection((host, int(port)), source_address=(f"127.0.0.{n}", 0)) for n in (2, 3, 4)]
-        others[-1].settimeout(10)
-        others[-1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
-        assert others[-1].recv(1000).startswith(b"HTTP/1.1 200 ")
-        for connection in (*connections, *others):
+        from_other_addresses = [
+            socket.create_connection((host, int(port)), source_address=(f"127.0.0.{n}", 0)) for n in (2, 3, 4)
+        ]
+        from_other_addresses[-1].settimeout(10)
+        from_other_addresses[-1].sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+        assert from_other_addresses[-1].recv(1000).startswith(b"HTTP/1.1 200 ")
+        for connection in (*connections, *from_other_addresses):
             connection.close()
 
 

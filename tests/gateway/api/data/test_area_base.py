@@ -67,7 +67,7 @@ def test_no_outline_crosses_itself(area):
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_a_base_map_shows_what_one_finds_the_way_by(area):
+def test_a_base_map_shows_water_roads_railways_and_places(area):
     kinds = {feature["properties"]["kind"] for feature in BASES[area].features}
     assert {"water", "motorway", "rail", "built", "site", "place"} <= kinds
     assert all(len(code) == 4 and code.isdigit() for place in BASES[area].places for code in place.postcodes)

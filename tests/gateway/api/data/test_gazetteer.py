@@ -1,4 +1,4 @@
-"""The search for a reader's own place: names, postcodes, and what cannot be found."""
+"""The search for a reader's own place: names, postcodes, and the reasons for no result."""
 
 import pytest
 from hypothesis import given
@@ -52,7 +52,7 @@ def test_a_place_has_its_name_or_its_postcode(text, name):
     [("9999", SearchFailure.POSTCODE), ("9999 ZZ", SearchFailure.POSTCODE), ("Atlantis", SearchFailure.NAME),
      ("", SearchFailure.NAME), ("?!", SearchFailure.NAME), ("0123", SearchFailure.NAME)],
 )  # fmt: skip
-def test_what_is_not_there_has_a_reason(text, failure):
+def test_a_search_without_a_result_has_a_reason(text, failure):
     assert GAZETTEER.search(text) is failure
 
 
@@ -66,7 +66,7 @@ def test_any_text_is_a_place_or_a_failure(text):
     assert normalise_name(normalise_name(text)) == normalise_name(text)
 
 
-def test_without_places_nothing_is_there():
+def test_without_places_no_name_has_a_result():
     assert Gazetteer(()).search("Beverwijk") is SearchFailure.NAME
 
 

@@ -17,7 +17,7 @@ from tests.gateway.api.observation_batches import ingest_observations
 @pytest.mark.parametrize(
     ("directions", "mean"), [([350.0, 10.0], 0.0), ([80.0, 100.0], 90.0), ([359.0, 1.0, 3.0], 1.0), ([270.0], 270.0)]
 )
-def test_the_mean_of_directions_is_circular_and_they_have_no_maximum(directions, mean):
+def test_directions_have_a_circular_mean_and_no_maximum(directions, mean):
     minute = MinuteWindow("deg", [(1_000 * i, value, 0) for i, value in enumerate(directions)]).minute
     assert (minute.mean - mean + 180) % 360 - 180 == pytest.approx(0.0, abs=0.01)
     assert minute.max is None
@@ -78,7 +78,7 @@ def test_a_complete_minute_is_known_from_the_step_between_its_readings():
 
 
 async def test_a_stamp_ahead_of_the_clock_is_never_newest(database, pipeline, node):
-    """Whatever the gateway believed of it, in a live message and in the database."""
+    """In a live message and in the database, also if the gateway believed the stamp."""
     now = int(time.time() * 1000) // 1000 * 1000
     messages = await ingest_observations(pipeline, node, 60, start=now - 60_000, plume=())
     (observation,) = messages[-1].observations

@@ -1,4 +1,4 @@
-"""Headers of PMTiles archives: what the pages can draw is accepted, everything else is one sentence."""
+"""Headers of PMTiles archives: archives that the pages can draw are accepted, any other file is one sentence."""
 
 import pytest
 

@@ -105,7 +105,7 @@ def find_newest(numbered):
     return max((pair for pair in numbered if pair[1].is_valid), key=lambda pair: pair[1].second, default=None)
 
 
-async def test_a_value_that_was_newest_and_turns_out_to_be_of_a_wrong_clock_is_given_up(database, pipeline, node):
+async def test_the_newest_value_is_replaced_when_its_clock_was_wrong(database, pipeline, node):
     """100 s ahead are within the tolerance; then the clock is set, and the value moves to its true time."""
     start, inc = int(time.time() * 1000) - 10_000, generate_incarnation()
     ahead = Sent(second=0, ahead=100, is_valid=True, is_synced=False)

@@ -54,7 +54,7 @@ async def test_atom_and_rss_list_events_and_alerts(api, pipeline, node, database
     assert (await api.get("/feeds/events.atom?area=nowhere")).status_code == 400
 
 
-async def test_every_way_out_says_that_a_signal_fell_if_it_falls_when_the_air_gets_worse(api, pipeline, node):
+async def test_every_output_describes_a_fall_of_a_property_that_falls_in_worse_air(api, pipeline, node):
     for second in range(0, 170, 10):
         values = [30_600.0 + 5 * (s % 3) - (2_000.0 if 100 <= s < 120 else 0.0) for s in range(second, second + 10)]
         received = datetime.fromtimestamp(T0 / 1000 + second + 10, UTC)
@@ -131,7 +131,7 @@ async def test_a_cap_document_is_valid_for_every_change_of_an_event(api, pipelin
     assert message_type == ("Cancel" if change in {"voided", "merged"} else "Update")
 
 
-async def test_the_feed_and_the_channel_say_the_same_of_one_event(api, pipeline, node, database):
+async def test_the_feed_and_the_channel_give_the_same_cap_document_of_an_event(api, pipeline, node, database):
     await ingest_observations(pipeline, node)
     event = (await api.get("/api/v1/events")).json()["items"][0]
     feed = ET.fromstring((await api.get(f"/feeds/events/{event['id']}.cap")).content)
@@ -171,7 +171,7 @@ async def test_today_is_one_table_of_all_stations_and_the_stations_feed_is_geojs
     assert (await api.get("/feeds/today.csv?property=moonlight")).status_code == 400
 
 
-async def test_a_station_that_cannot_be_read_is_marked_and_the_others_are_whole(pipeline, node, database, broker):
+async def test_an_unreadable_station_is_marked_and_other_stations_are_complete(pipeline, node, database, broker):
     await ingest_observations(pipeline, node, 60, start=int(time.time() * 1000) - 60_000, plume=())
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
@@ -195,9 +195,9 @@ async def test_a_station_that_cannot_be_read_is_marked_and_the_others_are_whole(
         rows = list(csv.DictReader(io.StringIO((await client.get("/feeds/today.csv")).text)))
         (marker,) = [row for row in rows if row["station"] == "aaa"]
         assert (marker["flags"], marker["mean"], marker["count"]) == ("not_read", "", "")
-        others = [row for row in rows if row["station"] == "wijk-aan-zee"]
-        assert sum(int(row["count"]) for row in others) in range(1, 61)
-        assert all(row["flags"] == "" for row in others)
+        station_rows = [row for row in rows if row["station"] == "wijk-aan-zee"]
+        assert sum(int(row["count"]) for row in station_rows) in range(1, 61)
+        assert all(row["flags"] == "" for row in station_rows)
         for format_ in ("csv", "csv-nl"):
             table = (await client.get(f"/api/v1/stations/aaa/observations?format={format_}")).text
             assert "not_read" in table

@@ -138,7 +138,7 @@ async def test_every_answer_has_the_security_headers(signed_in):
             check_security_headers(await client.get(fill(path), headers=headers), path)
 
 
-async def test_every_refusal_of_every_route_has_them_too(signed_in):
+async def test_every_refusal_of_every_route_has_the_security_headers(signed_in):
     client, session = signed_in
     statuses = set()
     for path in {*READS, *(path for _, path in CHANGES)}:
@@ -162,7 +162,7 @@ async def test_every_refusal_of_every_route_has_them_too(signed_in):
     assert {400, 401, 403, 404, 405, 413, 414} <= statuses, "the law has seen each kind of refusal"
 
 
-async def test_the_live_stream_and_an_address_over_its_limit_have_them(database, broker, node):
+async def test_the_live_stream_and_a_limited_address_have_the_security_headers(database, broker, node):
     limit = AccessSettings(requests_per_minute=1)
     settings = {"public_url": PUBLIC_URL, "access": limit, "heartbeat_seconds": 0.05, "stream_seconds": 0.1}
     async with running_api(database, broker, **settings) as (client, _):
@@ -195,8 +195,8 @@ STRANGE_HEADERS = {
 }
 
 
-async def test_no_header_of_a_stranger_gets_into_an_answer_that_others_may_receive(signed_in):
-    """A shared cache stores by address and by `Vary`: what else a request holds must not change the answer."""
+async def test_no_request_header_enters_an_answer_that_may_be_cached(signed_in):
+    """A shared cache stores by address and by `Vary`: nothing else of a request may change the answer."""
     client, _ = signed_in
     for path in READS:
         if path == "/metrics":
@@ -235,7 +235,7 @@ async def test_no_shared_cache_stores_an_answer_to_a_person(signed_in):
             assert "public" not in cache_control, path
 
 
-async def test_what_a_shared_cache_may_store_is_the_same_for_everybody(signed_in):
+async def test_a_publicly_cacheable_answer_is_the_same_for_everybody(signed_in):
     """Public answers contain nothing of the person, and name in Vary each header that changes them."""
     client, session = signed_in
     for path in READS:

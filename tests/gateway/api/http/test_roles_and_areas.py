@@ -178,7 +178,7 @@ async def test_no_private_fact_of_an_area_reaches_anybody_of_another_area_or_rol
     assert "/operator/checks" not in seen_by["operator"], "findings are of the whole installation"
 
 
-async def test_who_has_no_right_to_a_private_page_is_refused_or_led_to_signing_in(world):
+async def test_a_private_page_without_the_right_is_refused_or_leads_to_signing_in(world):
     client, headers = world
     private = [
         path

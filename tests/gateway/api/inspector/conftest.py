@@ -26,7 +26,7 @@ async def keys(database, node):
 
 @pytest.fixture
 async def plume(api, pipeline, node, database):
-    """The id of an open plume; nobody has decided about it yet."""
+    """The id of an open plume without any decision."""
     began = int(time.time() * 1000) - 900_000
     await ingest_observations(pipeline, node, 900, start=began, plume=range(800, 900))
     (document,) = (await api.get("/api/v1/plumes")).json()["items"]

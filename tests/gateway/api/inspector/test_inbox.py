@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.benchmarks.inspector_inbox import insert_answers
-from tests.gateway.api.inspector.test_plume_answers import read_seen
+from tests.gateway.api.inspector.test_plume_answers import read_plume_version
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_filters_narrow_the_inbox(api, plumes, keys):
         assert await list_ids(api, keys["anna"], query) == expected, query
 
 
-async def test_states_follow_what_inspectors_answer(api, plumes, keys):
+async def test_states_follow_the_answers_of_inspectors(api, plumes, keys):
     path = "/nl/inspector/plumes/open"
     await api.post(f"{path}/acknowledge", data={"note": "onderweg met 100%"}, headers=keys["anna"])
     assert await list_ids(api, keys["anna"], "?state=new") == []
@@ -90,7 +90,7 @@ async def test_states_follow_what_inspectors_answer(api, plumes, keys):
     assert await list_ids(api, keys["anna"], "?text=ONDERWEG+met+100%25") == ["open"]
     page = (await api.get("/nl/inspector", headers=keys["anna"])).text
     assert re.search(r'badge acknowledged">Ermee bezig</strong> <span class="what">anna[^<]*, \d\d:\d\d<', page)
-    fields = {"cause": "weather", "note": "bliksem", "seen": await read_seen(api, "open", keys["anna"])}
+    fields = {"cause": "weather", "note": "bliksem", "seen": await read_plume_version(api, "open", keys["anna"])}
     await api.post(f"{path}/false-alarm", data=fields, headers=keys["anna"])
     assert await list_ids(api, keys["anna"], "?state=false_alarm") == ["open"]
     assert await list_ids(api, keys["anna"], "?text=bliksem") == ["open"]

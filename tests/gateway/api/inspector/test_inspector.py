@@ -120,7 +120,7 @@ async def test_a_body_that_is_not_json_is_refused(api, keys):
     assert broken.status_code == 400
 
 
-async def test_lists_show_only_what_touches_the_inspectors_areas(api, keys):
+async def test_lists_show_only_silences_of_the_inspectors_areas(api, keys):
     await api.post("/api/v1/silences", json=silence(), headers=keys["anna"])
     await api.post("/api/v1/silences", json=silence(area=None, match=['property="pm10"']), headers=keys["carla"])
     authors = {}

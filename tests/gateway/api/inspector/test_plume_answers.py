@@ -56,18 +56,23 @@ def read_text(envelope):
     return read_mail(envelope).get_body(("plain",)).get_content()
 
 
-async def read_seen(api, plume, headers):
+async def read_plume_version(api, plume, headers):
     page = await api.get(f"/nl/inspector/plumes/{plume}", headers=headers)
     assert page.status_code == 200, page.text
     return re.search(r'name="seen" value="([^"]+)"', page.text)[1]
 
 
 async def state_false_alarm(api, plume, headers, **changes):
-    fields = {"cause": "sensor_fault", "note": "natte sensor", "seen": await read_seen(api, plume, headers), **changes}
+    fields = {
+        "cause": "sensor_fault",
+        "note": "natte sensor",
+        "seen": await read_plume_version(api, plume, headers),
+        **changes,
+    }
     return await api.post(f"/nl/inspector/plumes/{plume}/false-alarm", data=fields, headers=headers)
 
 
-async def test_a_false_alarm_corrects_everybody_who_was_notified_and_stays_silent(  # noqa: PLR0917 - fixtures
+async def test_a_false_alarm_corrects_every_notified_receiver_and_stays_silent(  # noqa: PLR0917 - fixtures
     api, plume, keys, database, mail_server, pipeline, node
 ):
     async with run_dispatchers(make_settings(mail_server), database):
@@ -154,7 +159,7 @@ async def test_a_rise_after_a_false_alarm_at_another_severity_notifies_again(api
         await wait_until(lambda: len(mail_server.received) == 3)
 
 
-async def test_of_two_inspectors_the_second_reads_who_was_first(api, plume, keys, database):
+async def test_the_second_of_two_inspectors_reads_the_name_of_the_first(api, plume, keys, database):
     path = f"/nl/inspector/plumes/{plume}"
     answers = await asyncio.gather(
         api.post(f"{path}/acknowledge", data={"note": "ik rijd erheen"}, headers=keys["anna"]),
@@ -168,11 +173,13 @@ async def test_of_two_inspectors_the_second_reads_who_was_first(api, plume, keys
     assert "ik bel het bedrijf" in page
     assert len({row[0] for row in fetch_rows(database, "SELECT who FROM alerting.acknowledgement")}) == 1
     await state_false_alarm(api, plume, keys["carla"])
-    second = await state_false_alarm(api, plume, keys["anna"], seen=await read_seen_any(api, plume, keys["anna"]))
+    second = await state_false_alarm(
+        api, plume, keys["anna"], seen=await compute_plume_version(api, plume, keys["anna"])
+    )
     assert second.headers["location"].endswith("notice=false-alarm-before#main")
 
 
-async def read_seen_any(api, plume, headers):
+async def compute_plume_version(api, plume, headers):
     document = (await api.get(f"/api/v1/plumes/{plume}")).json()
     return ".".join([document["severity"], document["state"], *sorted(s["id"] for s in document["stations"])])
 
@@ -184,16 +191,22 @@ async def test_a_judgement_about_a_plume_that_changed_is_refused_with_one_senten
     assert fetch_rows(database, "SELECT count(*) FROM alerting.false_alarm") == [(0,)]
 
 
-def source_fields(seen, **changes):
+def source_fields(plume_version, **changes):
     until = (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
-    fields = {"name": "Fakkel", "legal_basis": "vergunning 12-34", "until": until, "level": "250,5", "seen": seen}
+    fields = {
+        "name": "Fakkel",
+        "legal_basis": "vergunning 12-34",
+        "until": until,
+        "level": "250,5",
+        "seen": plume_version,
+    }
     return {**fields, **changes}
 
 
 async def test_a_known_source_withholds_later_peaks_until_somebody_ends_it(api, plume, keys, database, mail_server):
     path = f"/nl/inspector/plumes/{plume}"
-    seen = await read_seen(api, plume, keys["anna"])
-    named = await api.post(f"{path}/known-source", data=source_fields(seen), headers=keys["anna"])
+    plume_version = await read_plume_version(api, plume, keys["anna"])
+    named = await api.post(f"{path}/known-source", data=source_fields(plume_version), headers=keys["anna"])
     assert named.headers["location"].endswith("notice=known-source#main"), named.text
     page = (await api.get(path, headers=keys["anna"])).text
     assert "Bekende bron: anna" in page
@@ -223,10 +236,12 @@ BAD_SOURCES = [
 
 
 async def test_a_known_source_without_a_part_is_refused_with_one_sentence(api, plume, keys, database):
-    seen = await read_seen(api, plume, keys["anna"])
+    plume_version = await read_plume_version(api, plume, keys["anna"])
     for changes, sentence in BAD_SOURCES:
         answer = await api.post(
-            f"/nl/inspector/plumes/{plume}/known-source", data=source_fields(seen, **changes), headers=keys["anna"]
+            f"/nl/inspector/plumes/{plume}/known-source",
+            data=source_fields(plume_version, **changes),
+            headers=keys["anna"],
         )
         assert answer.status_code == 400, changes
         assert sentence in answer.text, changes
@@ -236,8 +251,10 @@ async def test_a_known_source_without_a_part_is_refused_with_one_sentence(api, p
 async def test_the_policy_of_the_workers_has_the_sources_of_inspectors_beside_those_of_the_configuration(
     api, plume, keys, database, mail_server
 ):
-    seen = await read_seen(api, plume, keys["anna"])
-    await api.post(f"/nl/inspector/plumes/{plume}/known-source", data=source_fields(seen), headers=keys["anna"])
+    plume_version = await read_plume_version(api, plume, keys["anna"])
+    await api.post(
+        f"/nl/inspector/plumes/{plume}/known-source", data=source_fields(plume_version), headers=keys["anna"]
+    )
     today = datetime.now(UTC).date()
     configured = KnownSource(name="a", match=['area="ijmond"'], legal_basis="b", owner="c", until=today, level=1.0)
     store = DecisionStore(make_settings(mail_server, known_source=[configured]))
@@ -247,7 +264,7 @@ async def test_the_policy_of_the_workers_has_the_sources_of_inspectors_beside_th
         assert [source.name for source in store.policy.sources.find_matching(labels)] == ["a", "Fakkel"]
 
 
-async def test_the_button_opens_one_zaak_and_the_page_shows_what_came_of_it(  # noqa: PLR0917 - fixtures
+async def test_the_button_opens_one_zaak_and_the_page_shows_its_outcome(  # noqa: PLR0917 - fixtures
     database, broker, pipeline, node, keys, mail_server, tmp_path
 ):
     secret = tmp_path / "secret"
@@ -325,4 +342,4 @@ async def test_every_answer_is_in_the_audit_log(api, plume, keys, database):
     await state_false_alarm(api, plume, keys["anna"])
     await api.post(f"{path}/false-alarm/withdraw", headers=keys["anna"])
     objects = [row[0] for row in fetch_rows(database, "SELECT object FROM access.audit ORDER BY id")]
-    assert objects == [f"{what} {plume}" for what in ("acknowledge", "note", "false alarm", "withdraw false alarm")]
+    assert objects == [f"{action} {plume}" for action in ("acknowledge", "note", "false alarm", "withdraw false alarm")]

@@ -48,7 +48,7 @@ async def test_a_program_states_and_withdraws_a_false_alarm_as_the_button_does(a
     assert (await api.delete(f"{path}/false-alarms", headers=keys["anna"])).status_code == 204
     assert (await api.delete(f"{path}/false-alarms", headers=keys["anna"])).status_code == 404
     audited = fetch_rows(database, AUDITED)
-    assert [act for who, act, _, outcome in audited if (who, outcome) == ("anna", "allowed")] == [
+    assert [act for account, act, _, outcome in audited if (account, outcome) == ("anna", "allowed")] == [
         f"false alarm {plume}", f"withdraw false alarm {plume}", f"withdraw false alarm {plume}",
     ]  # fmt: skip
 
@@ -111,8 +111,8 @@ async def test_the_command_stores_what_the_call_stores(api, plume, keys, databas
             assert connection.execute("SELECT count(*) FROM alerting.false_alarm").fetchone() == (len(rows),)
     assert rows[0] == rows[1]
     acts = {}
-    for who, act, _, _ in fetch_rows(database, AUDITED):
-        acts.setdefault(who, []).append(act)
+    for account, act, _, _ in fetch_rows(database, AUDITED):
+        acts.setdefault(account, []).append(act)
     assert set(acts["jansen"]) >= {act for act in acts["anna"] if not act.startswith("end")}
     answered = "SELECT DISTINCT who, via FROM alerting.acknowledgement"
     assert fetch_rows(database, answered) == [("jansen", "command")], "the first one counts"
@@ -130,7 +130,7 @@ async def test_the_command_stores_what_the_call_stores(api, plume, keys, databas
         (("end-known-source", "0"), "no known source 0"),
     ],
 )
-async def test_a_command_that_cannot_be_followed_says_why_and_stores_nothing(  # noqa: PLR0917 - fixtures
+async def test_an_impossible_command_gives_the_reason_and_stores_nothing(  # noqa: PLR0917 - fixtures
     api, plume, database, run, words, sentence
 ):
     event = (await api.get(f"/api/v1/plumes/{plume}")).json()["leading"]

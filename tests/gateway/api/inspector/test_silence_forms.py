@@ -44,7 +44,7 @@ async def form(api, node, database, keys):
     return page.text
 
 
-async def test_a_place_is_silenced_after_a_look_at_what_it_withholds(api, form, database, keys):
+async def test_a_place_is_silenced_after_a_preview_of_the_withheld_alerts(api, form, database, keys):
     for fields, matchers in PLACES:
         form_fields = {"hours": NIGHT, "reason": "werk aan de weg", **fields}
         preview = await api.get("/nl/inspector/silence", params=form_fields, headers=keys["anna"])

@@ -83,7 +83,7 @@ async def test_every_coordinate_system_of_answers_and_boxes(town, projection):
     assert [feature["id"] for feature in inside["features"]] == ["wijk-aan-zee"]
 
 
-async def test_a_position_in_metres_says_no_more_than_the_published_one(town):
+async def test_a_position_in_metres_is_no_more_precise_than_the_published_one(town):
     page = await read(town, f"/ogc/collections/stations/items?crs={RD.uri}")
     for feature in page["features"]:
         longitude, latitude = from_rd(*feature["geometry"]["coordinates"])
@@ -110,7 +110,7 @@ async def test_a_position_in_metres_says_no_more_than_the_published_one(town):
         ("collections?f=html", 400, "there is json"),
     ],
 )
-async def test_what_is_wrong_is_named(town, path, status, sentence):
+async def test_the_mistake_in_a_request_is_named(town, path, status, sentence):
     assert sentence in (await read(town, f"/ogc/{path}", status))["detail"]
 
 

@@ -104,7 +104,7 @@ async def test_the_legend_has_every_colour(town):
     ],
     ids=lambda change: change[1][:30] if isinstance(change, tuple) else str(change),
 )
-async def test_what_is_wrong_is_a_service_exception(town, change, code):
+async def test_a_wrong_request_is_a_service_exception(town, change, code):
     response = await town.get(GET_MAP.replace(*change))
     assert response.headers["content-type"].startswith("text/xml")
     (error,) = ET.fromstring(response.content).findall(EXCEPTION)

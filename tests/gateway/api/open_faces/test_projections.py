@@ -14,10 +14,10 @@ from gateway.api.features.projections import from_rd, to_rd
         (4.88352559, 52.37453253, 120_700.723, 487_525.502),  # the Westertoren of Amsterdam, RDNAP's example
     ],
 )
-async def test_rd_is_right_at_known_places(longitude, latitude, x, y):
+async def test_rd_coordinates_are_right_at_published_places(longitude, latitude, x, y):
     assert to_rd(longitude, latitude) == pytest.approx((x, y), abs=1.0)
 
 
 @given(st.floats(3.4, 7.2), st.floats(50.8, 53.5))
-def test_rd_there_and_back(longitude, latitude):
+def test_conversion_to_rd_and_back_gives_the_same_position(longitude, latitude):
     assert from_rd(*to_rd(longitude, latitude)) == pytest.approx((longitude, latitude), abs=2e-5)

@@ -80,7 +80,7 @@ async def test_ascending_and_all_stations(town):
         ("components/O3", 404, "PM10, PM25"),
     ],
 )
-async def test_luchtmeetnet_names_what_is_wrong(town, path, status, sentence):
+async def test_luchtmeetnet_names_the_mistake_in_a_request(town, path, status, sentence):
     assert sentence in (await read(town, f"/open_api/{path}", status))["detail"]
 
 
@@ -124,5 +124,5 @@ async def test_the_filters_of_sensor_community(town, filters, count):
         ("sensor/999999/", 404), ("sensor/x", 404), ("filter/area=nan,4,1", 400),
     ],
 )  # fmt: skip
-async def test_sensor_community_names_what_is_wrong(town, path, status):
+async def test_sensor_community_names_the_mistake_in_a_request(town, path, status):
     assert (await read(town, f"/airrohr/v1/{path}", status))["detail"]

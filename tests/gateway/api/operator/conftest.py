@@ -34,15 +34,15 @@ async def keys(database, node):
 
 @pytest.fixture
 def report(database, node):
-    """report(health, status): store the newest messages of the node, and when they came."""
+    """report(health, status): store the newest messages of the node with the time of their receipt."""
 
-    def store(health=HEALTH, status=STATUS, *, seen=None, online=True):
+    def store(health=HEALTH, status=STATUS, *, last_seen=None, online=True):
         with psycopg.connect(database, autocommit=True) as connection:
             connection.execute(
                 """INSERT INTO node_status (node_id, last_seen, online, status, health) VALUES (%s, %s, %s, %s, %s)
                    ON CONFLICT (node_id) DO UPDATE SET last_seen = excluded.last_seen, online = excluded.online,
                        status = excluded.status, health = excluded.health""",
-                [node.id, seen or datetime.now(UTC), online, json.dumps(status), json.dumps(health)],
+                [node.id, last_seen or datetime.now(UTC), online, json.dumps(status), json.dumps(health)],
             )
 
     return store

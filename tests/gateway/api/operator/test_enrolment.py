@@ -45,11 +45,11 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
     with psycopg.connect(database) as connection:
         ((key,),) = connection.execute("SELECT verifier_key FROM node WHERE id = 'ijm-003'").fetchall()
         assert key == str(Signer.parse(secrets["node.key"].decode().strip()).verifier)
-        ((who, area, before, after),) = connection.execute(
+        ((account, area, before, after),) = connection.execute(
             "SELECT who, area, before, after FROM access.audit WHERE action = 'enrol'"
         ).fetchall()
         everything = str(connection.execute("SELECT * FROM access.audit").fetchall())
-    assert (who.split("/")[0], area, before) == ("carla", "ijmond", None)
+    assert (account.split("/")[0], area, before) == ("carla", "ijmond", None)
     assert (after["station"], after["board"], after["key"]) == ("wijk-aan-zee", "pi4", key)
     private = secrets["node.key"].decode().strip()
     (image,) = page.xpath("//*[local-name()='svg' and @class='qr']")
@@ -67,7 +67,7 @@ async def test_the_form_enrols_a_node_and_sends_its_card_once(maker, database, k
         assert private not in (await client.get(path, headers=keys["carla"])).text
 
 
-async def test_a_node_that_is_enrolled_gets_new_keys_only_if_that_is_asked_for(maker, database, keys):
+async def test_an_enrolled_node_gets_new_keys_only_on_request(maker, database, keys):
     client, ca = maker
     first = await client.post("/api/v1/operator/nodes", json=CARD, headers=keys["carla"])
     assert first.status_code == 201

@@ -52,7 +52,7 @@ async def send(api, token):
     return await api.post("/api/v1/guests", content=post_of_airrohr(), headers={"Authorization": f"Bearer {token}"})
 
 
-async def test_a_guest_lives_its_life_by_the_api(api, database, operators):
+async def test_a_guest_is_enrolled_changed_and_revoked_by_the_api(api, database, operators):
     created = await api.post(PATH, json=GUEST, headers=operators["carla"])
     assert created.status_code == 201, created.text
     first = created.json()["token"]
@@ -70,7 +70,7 @@ async def test_a_guest_lives_its_life_by_the_api(api, database, operators):
     assert first not in str(fetch(database, "SELECT * FROM access.audit"))
 
 
-async def test_a_guest_lives_its_life_on_the_page(api, database, operators):
+async def test_a_guest_is_enrolled_changed_and_revoked_on_the_page(api, database, operators):
     page = await api.get("/nl/operator/guests", headers=operators["carla"])
     assert 'action="/nl/operator/guests"' in page.text
     enrolled = await api.post("/nl/operator/guests", data=FORM, headers=operators["carla"])
@@ -116,7 +116,7 @@ async def test_a_wrong_guest_gets_one_sentence_and_stores_nothing(api, database,
 
 
 @pytest.mark.parametrize(("name", "status"), [("dirk", 403), ("anna", 403), ("bob", 403)])
-async def test_only_operators_of_the_area_may(api, database, operators, name, status):
+async def test_only_operators_of_the_area_manage_guests(api, database, operators, name, status):
     assert (await api.post(PATH, json=GUEST, headers=operators[name])).status_code == status
     assert (await api.post("/nl/operator/guests", data=FORM, headers=operators[name])).status_code == status
     assert (await api.post(PATH, json=GUEST)).status_code == 401

@@ -29,7 +29,7 @@ def store_hours(dsn, node, hours, *, flagged=0, existed=timedelta(days=30)):
         )
 
 
-async def test_the_fleet_shows_what_each_node_reports_and_what_needs_attention(api, database, node, keys, report):
+async def test_the_fleet_shows_the_reports_and_the_remarks_of_each_node(api, database, node, keys, report):
     report()
     store_hours(database, node.id, 84, flagged=12)
     (item,) = (await api.get("/api/v1/operator/nodes", headers=keys["carla"])).json()["items"]
@@ -57,16 +57,14 @@ async def test_the_data_capture_of_a_new_node_begins_with_its_first_whole_hour(a
     assert document["capture"] is None
 
 
-async def test_a_node_that_nobody_heard_or_that_sends_nonsense_is_listed_all_the_same(
-    api, database, node, keys, report
-):
+async def test_a_node_without_messages_or_with_invalid_messages_is_listed(api, database, node, keys, report):
     (item,) = (await api.get("/api/v1/operator/nodes", headers=keys["carla"])).json()["items"]
     assert [remark["code"] for remark in item["remarks"]] == ["never_heard"]
     for health in (
         {"spool": [], "battery": "full", "sensors": 7, "certificate_until": "never"},
         {"spool": {"oldest": 10**30}},
     ):
-        report(health, {"remote": "none", "version": 3}, seen=datetime.now(UTC) - timedelta(hours=2))
+        report(health, {"remote": "none", "version": 3}, last_seen=datetime.now(UTC) - timedelta(hours=2))
         node_document = (await api.get("/api/v1/operator/nodes/ijm-001", headers=keys["carla"])).json()
         assert [remark["code"] for remark in node_document["remarks"]] == ["silent"]
         assert node_document["spoolBatches"] is None
@@ -90,11 +88,11 @@ async def test_guests_are_listed_with_their_owners_for_operators_of_their_area_a
 
 async def test_an_operator_sees_the_nodes_of_own_areas_only(api, database, node, keys):
     enrol_node(database, "che-001", "geleen", "chemelot")
-    seen = {}
+    nodes_by_account = {}
     for account in ("carla", "bob", "ed"):
         items = (await api.get("/api/v1/operator/nodes", headers=keys[account])).json()["items"]
-        seen[account] = {item["id"] for item in items}
-    assert seen == {"carla": {"ijm-001"}, "bob": {"che-001"}, "ed": {"ijm-001", "che-001"}}
+        nodes_by_account[account] = {item["id"] for item in items}
+    assert nodes_by_account == {"carla": {"ijm-001"}, "bob": {"che-001"}, "ed": {"ijm-001", "che-001"}}
     answer = await api.get("/api/v1/operator/nodes/che-001", headers=keys["carla"])
     assert (answer.status_code, answer.json()["detail"]) == (403, "this belongs to an area that is not yours")
     assert (await api.get("/api/v1/operator/nodes/x%00y", headers=keys["carla"])).status_code == 400
@@ -197,7 +195,7 @@ async def test_a_visitor_is_sent_to_sign_in_and_then_back(api, node):
     assert 'href="/account?to=%2Fnl%2Foperator%2Fquarantine"' in form.text
 
 
-async def test_what_a_node_sends_is_text_on_the_page(api, node, keys, report):
+async def test_texts_of_a_node_are_escaped_on_the_page(api, node, keys, report):
     hostile = "</p><script>alert(1)</script>"
     report({"sensors": {hostile: hostile}, "clock": hostile, "spool_trouble": hostile}, {"version": hostile})
     for path in ("/operator", "/operator/nodes/ijm-001"):

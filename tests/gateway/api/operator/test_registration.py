@@ -116,7 +116,7 @@ async def test_a_revoked_node_is_on_the_list_of_the_authority_and_cannot_be_rene
     assert 'href="/nl/operator/nodes/ijm-003/revoke"' not in page.text
 
 
-async def test_an_act_on_a_node_that_somebody_changed_meanwhile_does_nothing(site, database, keys):
+async def test_an_action_on_a_node_that_changed_meanwhile_does_nothing(site, database, keys):
     client, folder = site
     issued = len(list((folder / "ca/issued").iterdir()))
     for action, fields in (

@@ -17,8 +17,8 @@ NODE = "/api/v1/operator/nodes/ijm-001"
 
 
 @pytest.fixture
-def beside(database, node):
-    """beside(offset, slope): 200 hours in which the reference is this line of the raw values, nearly."""
+def store_reference(database, node):
+    """store_reference(offset, slope): 200 hours in which the reference is this line of the raw values, nearly."""
     enrol_node(database, "ref-001", "reference", "ijmond")
 
     def store(offset=1.0, slope=0.8):
@@ -57,8 +57,10 @@ def calibration_of(fit=None, **changes):
     }  # fmt: skip
 
 
-async def test_a_fit_is_applied_from_a_moment_on_and_every_corrected_value_names_it(api, database, keys, beside):
-    beside()
+async def test_a_fit_is_applied_from_a_moment_on_and_every_corrected_value_names_it(
+    api, database, keys, store_reference
+):
+    store_reference()
     preview = await api.post(f"{NODE}/fits", json=fit_of(), headers=keys["carla"])
     fit = preview.json()
     assert (fit["hours"], fit["confirmation"]) == (200, "")
@@ -91,8 +93,8 @@ async def test_a_fit_is_applied_from_a_moment_on_and_every_corrected_value_names
     assert "versie 2" in page.text
 
 
-async def test_a_line_that_moves_values_by_half_needs_its_own_words(api, database, keys, beside):
-    beside(offset=0.0, slope=0.3)
+async def test_a_fit_that_changes_values_by_half_needs_a_typed_confirmation(api, database, keys, store_reference):
+    store_reference(offset=0.0, slope=0.3)
     preview = (await api.post(f"{NODE}/fits", json=fit_of(), headers=keys["carla"])).json()
     assert re.fullmatch(r"ijm-001 pm2_5 \d+ %", preview["confirmation"])
     for words in ("", "yes", "ijm-001 pm2_5 1 %"):
@@ -106,8 +108,8 @@ async def test_a_line_that_moves_values_by_half_needs_its_own_words(api, databas
     assert (await api.post(f"{NODE}/calibrations", json=body, headers=keys["carla"])).status_code == 201
 
 
-async def test_the_values_of_another_network_are_a_reference_too(api, keys, beside):
-    beside()
+async def test_the_values_of_another_network_are_a_reference_too(api, keys, store_reference):
+    store_reference()
     lines = [f"{(START + timedelta(hours=i)).isoformat()};{10 + i % 7}" for i in range(100)]
     fit = fit_of(station=None, values="tijd;waarde\n" + "\n".join(lines).replace(".", ","), title="NL49570")
     answer = await api.post(f"{NODE}/fits", json=fit, headers=keys["carla"])
@@ -125,8 +127,8 @@ INVALID_FITS = [
 ]  # fmt: skip
 
 
-async def test_an_impossible_fit_is_refused_with_one_sentence(api, keys, beside):
-    beside()
+async def test_an_impossible_fit_is_refused_with_one_sentence(api, keys, store_reference):
+    store_reference()
     for changes, status, detail in INVALID_FITS:
         answer = await api.post(f"{NODE}/fits", json=fit_of(**changes), headers=keys["carla"])
         assert answer.status_code == status, (changes, answer.text)
@@ -198,8 +200,8 @@ async def test_a_window_does_not_reach_into_the_past_or_beyond_a_month(api, keys
         assert detail in answer.json()["detail"]
 
 
-async def test_a_replaced_sensor_ends_the_calibration_of_the_former_one(api, database, keys, beside):
-    beside()
+async def test_a_replaced_sensor_ends_the_calibration_of_the_former_one(api, database, keys, store_reference):
+    store_reference()
     await api.post(f"{NODE}/calibrations", json=calibration_of(), headers=keys["carla"])
     change = {
         "properties": ["pm2_5"], "changedAt": (HOUR - timedelta(minutes=10)).isoformat(), "model": "Sensirion SPS30",
@@ -222,8 +224,8 @@ async def test_a_replaced_sensor_ends_the_calibration_of_the_former_one(api, dat
     assert "9AAA" in page.text
 
 
-async def test_the_forms_do_what_the_api_does(api, database, keys, beside):
-    beside()
+async def test_the_forms_and_the_api_have_the_same_effect(api, database, keys, store_reference):
+    store_reference()
     local = {"start": f"{START.astimezone():%Y-%m-%dT%H:%M%z}", "end": f"{END.astimezone():%Y-%m-%dT%H:%M%z}"}
     query = {"property": "pm2_5", "station": "reference", **local}
     page = await api.get("/nl/operator/nodes/ijm-001/fit", params=query, headers=keys["carla"])
@@ -245,8 +247,8 @@ async def test_the_forms_do_what_the_api_does(api, database, keys, beside):
     assert names == ["calibrate", "calibrate", "replace-sensor", "maintain", "end-maintenance"]
 
 
-def test_the_commands_do_what_the_pages_do(database, node, beside, tmp_path, capsys):
-    beside()
+def test_the_commands_and_the_pages_have_the_same_effect(database, node, store_reference, tmp_path, capsys):
+    store_reference()
     config = tmp_path / "piekwacht.toml"
     config.write_text(f'database = {{ dsn = "{database}" }}\n')
 

@@ -1,4 +1,4 @@
-"""The first page as the server writes it: raw signals as shares, and the sector downwind of a peak."""
+"""The first page without scripts: raw signals as shares, and the sector downwind of a peak."""
 
 import json
 import re

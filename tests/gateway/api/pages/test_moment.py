@@ -1,4 +1,4 @@
-"""Links to a moment of the past: how they are written, and what a page shows of it."""
+"""Links to a moment of the past: their notation, and the page of that moment."""
 
 from datetime import UTC, datetime, timedelta
 

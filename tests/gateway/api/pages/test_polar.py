@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from alerting.averaging import AveragingRule
 from gateway.api.data.registry import PublicRegistry
 from gateway.api.pages.formats import Formats
 from gateway.api.pages.polar import LEAST_VALUES, PolarPlot, build_sectors, name_direction, pair_with_wind
@@ -30,13 +31,13 @@ def test_a_value_belongs_to_the_sector_of_its_wind_and_calm_air_to_none():
     speeds = [mean(3, 0.2)]
     pairs = pair_with_wind(values, directions, speeds)
     assert pairs == [(359.0, 10.0), (1.0, 11.0), (11.0, 12.0), (225.0, 14.0)]
-    (north,) = build_sectors(pairs)
+    (north,) = build_sectors(pairs, AveragingRule.ARITHMETIC)
     assert (north.direction, north.count, north.mean, north.highest) == (0.0, 3, 11.0, 12.0)
 
 
 def test_a_sector_with_few_values_is_left_out():
-    assert build_sectors([(90.0, 1.0)] * (LEAST_VALUES - 1)) == []
-    assert len(build_sectors([(90.0, 1.0)] * LEAST_VALUES)) == 1
+    assert build_sectors([(90.0, 1.0)] * (LEAST_VALUES - 1), AveragingRule.ARITHMETIC) == []
+    assert len(build_sectors([(90.0, 1.0)] * LEAST_VALUES, AveragingRule.ARITHMETIC)) == 1
 
 
 @pytest.mark.parametrize(
@@ -46,8 +47,8 @@ def test_directions_have_the_letters_of_the_language(language, names):
     assert [name_direction(formats(language), d) for d in (0, 22.5, 90, 202.5, 292.5)] == names
 
 
-def test_the_plot_points_to_where_the_wind_came_from():
-    sectors = build_sectors([(90.0, 40.0)] * 3)
+def test_the_plot_points_in_the_direction_of_the_wind():
+    sectors = build_sectors([(90.0, 40.0)] * 3, AveragingRule.ARITHMETIC)
     svg = PolarPlot(title="<b>", sectors=sectors).svg(formats())
     assert "&lt;b&gt;" in svg
     assert "O: 40,0" in svg
@@ -58,5 +59,7 @@ def test_the_plot_points_to_where_the_wind_came_from():
 
 
 def test_values_of_zero_and_below_are_drawn_at_the_centre():
-    svg = PolarPlot(title="t", sectors=build_sectors([(0.0, -1.0)] * 3 + [(90.0, 0.0)] * 3)).svg(formats())
+    svg = PolarPlot(
+        title="t", sectors=build_sectors([(0.0, -1.0)] * 3 + [(90.0, 0.0)] * 3, AveragingRule.ARITHMETIC)
+    ).svg(formats())
     assert "nan" not in svg

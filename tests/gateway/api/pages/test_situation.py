@@ -91,7 +91,7 @@ def situations(language="nl", *, peaks=(), area_wind=None, **minutes):
     return build_situations(formats(language), stations, {"ijmond": area_wind}, "IJmond", MAX_AGE, "Piekwacht")
 
 
-def test_a_quiet_area_says_so_with_its_wind():
+def test_an_area_without_a_peak_has_its_headline_and_its_wind():
     quiet = situations(a={"pm2_5": minute(8.1)}, b={"pm2_5": minute(7.0)}, area_wind=wind(225.0, 4.2))
     assert quiet.headline == "Nu geen piek in IJmond"
     assert quiet.facts == ["Wind uit het zuidwesten, 4,2 m/s."]
@@ -101,7 +101,7 @@ def test_a_quiet_area_says_so_with_its_wind():
     assert by_station["a"].averaging == "gemiddelde van 1 minuut"
 
 
-def test_a_peak_answers_what_since_when_how_bad_from_where_and_who_knows():
+def test_a_peak_has_its_place_onset_severity_wind_and_notified_receivers():
     at = format_instant(NOW - timedelta(minutes=5))
     receiver = PlumeReceiver(receiver="omgevingsdienst", state="delivered", notified_at=at)
     worst = situations(a={"pm2_5": minute(40.0)}, peaks=[peak_of(event(around=WIND), receiver)])
@@ -114,11 +114,11 @@ def test_a_peak_answers_what_since_when_how_bad_from_where_and_who_knows():
     assert (worst.state, worst.plume, worst.items[0].label) == ("peak", "p1", "piek, ernstig")
 
 
-def test_nobody_was_informed_yet_is_said():
+def test_a_peak_without_deliveries_has_a_sentence():
     assert "Nog niemand ingelicht." in situations(peaks=[peak_of(event())]).facts
 
 
-def test_a_guest_does_not_answer_for_the_area_and_its_peak_is_named():
+def test_a_guest_does_not_decide_the_state_of_the_area_and_its_peak_is_named():
     registry = PublicRegistry(
         areas=REGISTRY.areas,
         stations={
@@ -141,7 +141,7 @@ def test_a_guest_does_not_answer_for_the_area_and_its_peak_is_named():
     assert answer.plume == "p2"
 
 
-def test_a_signal_in_ticks_is_told_without_its_number():
+def test_a_signal_in_ticks_is_described_without_its_number():
     voc = event(name="voc_raw", unit="{ticks}", peak=28_842.0, background=30_600.0)
     worst = situations(peaks=[peak_of(voc)])
     assert worst.facts[0].startswith("Uiterste (losse meting): 94 %")
@@ -185,7 +185,7 @@ def screen(text, **options):
     return choose_first_screen(formats(), GAZETTEER, situations(**options), text)
 
 
-def test_the_worst_of_the_nearest_three_answers_for_a_place():
+def test_a_place_has_the_worst_of_its_nearest_three_stations():
     calm = {id_: {"pm2_5": minute(8.0)} for id_ in STATIONS}
     here = screen("2071 AB", **calm)
     assert here.headline == "Nu geen piek bij Santpoort"
@@ -201,7 +201,7 @@ def test_a_peak_elsewhere_is_mentioned():
     assert here.facts[-1].startswith("Elders: Piek pm2_5 bij Verweg")
 
 
-def test_a_far_station_is_said_to_be_far():
+def test_the_distance_of_a_far_station_is_stated():
     here = screen("Ver weg", d={"pm2_5": minute(8.0)})
     assert here.facts[-1] == "Het dichtstbijzijnde station staat op 26,1 km. Dat zegt weinig over uw straat."
 
@@ -213,7 +213,7 @@ def test_an_unknown_place_has_a_sentence_and_the_answer_of_the_area():
     assert screen("<b>x</b>").problem.startswith("“<b>x</b>” kennen we hier niet.")
 
 
-def test_a_station_air_without_anything_is_no_data():
+def test_a_station_without_values_has_no_data():
     air = StationAir(station=STATIONS["a"], minutes={}, peak=None)
     (item,) = build_situations(formats("en"), [air], {"ijmond": None}, "IJmond", MAX_AGE, "").items
     assert item.headline == "No data from Wijk aan Zee now"

@@ -1,4 +1,4 @@
-"""The status page names what stands still in the database's upkeep, in both languages."""
+"""The status page names overdue upkeep of the database in both languages."""
 
 import psycopg
 import pytest
@@ -27,7 +27,7 @@ async def test_upkeep_that_is_done_in_time_is_one_line(database, broker, node):
         assert "All upkeep was done in time." in (await api.get("/en/status")).text
 
 
-async def test_a_work_that_stands_still_is_named_with_its_day(database, broker, node):
+async def test_an_overdue_work_is_named_with_its_day(database, broker, node):
     register(database, wanted_for="30 days")
     with psycopg.connect(database) as connection:
         (since,) = connection.execute("SELECT wanted_since FROM upkeep_work").fetchone()

@@ -1,4 +1,4 @@
-"""The page that checks figures: what an address may ask, and that its modules find all their texts and files."""
+"""The page that checks figures: the parameters of its address, and the texts and files of its modules."""
 
 import re
 from pathlib import Path
@@ -29,12 +29,12 @@ PLACE = {"station": "wijk-aan-zee", "observed_property": "pm2_5"}
     ],
 )
 def test_a_question_names_its_evidence(question, path):
-    asked = Question(**question)
-    assert asked.is_valid
-    assert not asked.is_empty
+    evidence_question = Question(**question)
+    assert evidence_question.is_valid
+    assert not evidence_question.is_empty
     if path is not None:
-        assert asked.evidence_path == path
-    assert (asked.evidence_path is None) == bool(asked.start)
+        assert evidence_question.evidence_path == path
+    assert (evidence_question.evidence_path is None) == bool(evidence_question.start)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_the_page_has_its_question_its_files_and_all_flags(api, pipeline, 
     assert (await api.get("/verify.py")).status_code == (200 if verify.PROGRAM.exists() else 404)
 
 
-async def test_a_wrong_address_is_named_and_asks_nothing(api, pipeline, node):
+async def test_a_wrong_address_is_named_and_has_no_question(api, pipeline, node):
     page = (await api.get("/nl/verify?station=<script>&at=now")).text
     assert "Dit adres noemt geen getal" in page
     assert '"question": null' in page

@@ -6,6 +6,7 @@ import re
 import pytest
 from lxml import etree
 
+from alerting.averaging import AveragingRule
 from gateway.api.pages.wind_map import build_wind_maps
 from tests.gateway.api.pages.test_polar import formats, mean
 
@@ -20,7 +21,9 @@ def build(values, directions, speeds):
         means.append(mean(hour, value))
         from_.append(mean(hour, direction))
         strength.append(mean(hour, speed))
-    return build_wind_maps(means, from_, strength, TITLES, lambda value: f"{value:.0f} ug")
+    return build_wind_maps(
+        means, from_, strength, TITLES, lambda value: f"{value:.0f} ug", rule=AveragingRule.ARITHMETIC
+    )
 
 
 def make_month(source=200.0):
@@ -33,7 +36,7 @@ def make_month(source=200.0):
 
 
 @pytest.mark.parametrize("source", [0.0, 200.0])
-def test_the_highest_cell_lies_where_the_dirty_air_came_from(source):
+def test_the_highest_cell_is_in_the_direction_of_the_source(source):
     average, high = build(*make_month(source))
     expected = {0.0: "noorden", 200.0: "zuiden"}[source]
     for item in (average, high):

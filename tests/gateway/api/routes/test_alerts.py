@@ -1,4 +1,4 @@
-"""Who was notified: the public counts per outcome without any address, and each addressee for inspectors."""
+"""Notified receivers: the public list counts addressees by outcome, and inspectors read each addressee."""
 
 import psycopg
 import pytest

@@ -85,7 +85,7 @@ async def test_pages_of_raw_observations_have_no_gap_or_repeat_and_name_the_batc
     at = datetime.fromtimestamp(T0 / 1000, UTC)
     query = {"property": "pm2_5", "averaging": "raw", "limit": 7, "start": at.isoformat(),
              "end": (at + timedelta(hours=1)).isoformat()}  # fmt: skip
-    seen, cursor = [], None
+    observations, cursor = [], None
     while True:
         page = (
             await api.get(
@@ -93,14 +93,14 @@ async def test_pages_of_raw_observations_have_no_gap_or_repeat_and_name_the_batc
                 params={**query, **({"cursor": cursor} if cursor else {})},
             )
         ).json()
-        seen += page["items"]
+        observations += page["items"]
         cursor = page["nextCursor"]
         if cursor is None:
             break
-    assert len(seen) == 60
-    assert len({item["observedAt"] for item in seen}) == 60
-    assert seen == sorted(seen, key=lambda item: item["observedAt"], reverse=True)
-    assert seen[0]["batch"] == {"node": node.id, "incarnation": node.inc, "seq": 51}
+    assert len(observations) == 60
+    assert len({item["observedAt"] for item in observations}) == 60
+    assert observations == sorted(observations, key=lambda item: item["observedAt"], reverse=True)
+    assert observations[0]["batch"] == {"node": node.id, "incarnation": node.inc, "seq": 51}
 
 
 async def test_minute_means_count_their_readings(api, pipeline, node):

@@ -53,12 +53,17 @@ async def test_days_at_or_above_are_counted_with_the_days_that_are_complete(reco
     async with running_api(recorded, broker) as (client, _):
         response = await client.get(f"{PATH}?from={today - timedelta(days=10)}&to={today}")
     document = response.json()
-    who = by_level(document)["who-2021-pm2_5-day"]
-    assert (who["atOrAbove"], who["complete"], who["periods"], who["highest"]) == (8, 8, 10, 60.0)
-    assert who["secondsAtOrAbove"] == 8 * 86_400
+    guideline = by_level(document)["who-2021-pm2_5-day"]
+    assert (guideline["atOrAbove"], guideline["complete"], guideline["periods"], guideline["highest"]) == (
+        8,
+        8,
+        10,
+        60.0,
+    )
+    assert guideline["secondsAtOrAbove"] == 8 * 86_400
     assert by_level(document)["eu-alert-pm2_5-day"]["atOrAbove"] == 1
-    assert who["level"]["source"].startswith("WHO global air quality guidelines")
-    assert (who["level"]["edition"], who["level"]["published"]) == ("2021", "2021-09-22")
+    assert guideline["level"]["source"].startswith("WHO global air quality guidelines")
+    assert (guideline["level"]["edition"], guideline["level"]["published"]) == ("2021", "2021-09-22")
     assert document["indices"] == []
     assert "no exceedance" in document["note"]
     refusals = {row["level"]["id"]: row["reason"] for row in document["datastreams"][0]["notAssessed"]}
@@ -139,9 +144,9 @@ async def test_the_station_page_shows_the_same_days_and_a_sub_index(database, br
         document = (await client.get(PATH)).json()
     section = page.get_element_by_id("levels").getparent()
     rows = [[cell.text_content() for cell in row.xpath("./*")] for row in section.xpath(".//tbody/tr")]
-    who = next(row for row in rows if "advieswaarde van de WHO" in row[0])
-    assert "15 µg/m³" in who[0]
-    assert who[1] == "3 van 3"
+    guideline_row = next(row for row in rows if "advieswaarde van de WHO" in row[0])
+    assert "15 µg/m³" in guideline_row[0]
+    assert guideline_row[1] == "3 van 3"
     text = section.text_content()
     assert "deelindex PM volgens de Nederlandse luchtkwaliteitsindex (LKI)" in text
     assert "aanwijzing" in text

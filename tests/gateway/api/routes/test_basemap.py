@@ -118,7 +118,7 @@ async def test_a_stored_tile_is_served_after_a_restart_and_while_the_server_is_a
         assert (await api.get(f"/map/{TILE}.png")).content == PIXEL + b"new"
 
 
-async def test_a_server_that_is_away_is_not_asked_for_each_tile(database, broker, node, map_server):
+async def test_an_unreachable_server_is_not_queried_for_each_tile(database, broker, node, map_server):
     base_map = settings(map_server)
     map_server.shutdown()
     map_server.server_close()
@@ -164,11 +164,11 @@ ARCHIVE = "/map/archives/ijmond.pmtiles"
 
 
 @pytest.mark.parametrize(
-    ("wanted", "first", "end"), [("bytes=0-126", 0, 127), ("bytes=100-", 100, None), ("bytes=-10", -10, None)]
+    ("range_header", "first", "end"), [("bytes=0-126", 0, 127), ("bytes=100-", 100, None), ("bytes=-10", -10, None)]
 )
-async def test_a_range_of_an_archive_is_206(archive_api, wanted, first, end):
+async def test_a_range_of_an_archive_is_206(archive_api, range_header, first, end):
     api, content = archive_api
-    answer = await api.get(ARCHIVE, headers={"Range": wanted})
+    answer = await api.get(ARCHIVE, headers={"Range": range_header})
     part = content[first:end]
     assert (answer.status_code, answer.content) == (206, part)
     start = first % len(content)
@@ -176,19 +176,19 @@ async def test_a_range_of_an_archive_is_206(archive_api, wanted, first, end):
     assert answer.headers["accept-ranges"] == "bytes"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=9999999-", "bytes=-0", "bytes=9999999-99999999"])
-async def test_a_range_beyond_the_end_is_416(archive_api, wanted):
+@pytest.mark.parametrize("range_header", ["bytes=9999999-", "bytes=-0", "bytes=9999999-99999999"])
+async def test_a_range_beyond_the_end_is_416(archive_api, range_header):
     api, content = archive_api
-    answer = await api.get(ARCHIVE, headers={"Range": wanted})
+    answer = await api.get(ARCHIVE, headers={"Range": range_header})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(content)}"
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=0-1,5-9", "lines=1-2", "bytes=9-1", "bytes", "bytes=a-b", "bytes=-"])
-async def test_a_range_that_we_need_not_understand_gets_the_whole_file(archive_api, wanted):
+@pytest.mark.parametrize("range_header", ["bytes=0-1,5-9", "lines=1-2", "bytes=9-1", "bytes", "bytes=a-b", "bytes=-"])
+async def test_a_range_that_we_need_not_understand_gets_the_whole_file(archive_api, range_header):
     api, content = archive_api
-    answer = await api.get(ARCHIVE, headers={"Range": wanted})
+    answer = await api.get(ARCHIVE, headers={"Range": range_header})
     assert (answer.status_code, answer.content) == (200, content)
 
 

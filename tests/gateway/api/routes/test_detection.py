@@ -8,7 +8,7 @@ import pytest
 HOUR = datetime(2026, 11, 20, 3, tzinfo=UTC)
 
 
-def insert_results(dsn, detector="peak@2#7ec8e0b6", found=117, injected=120):
+def insert_results(dsn, detector="peak@2#7ec8e0b6", detected=117, injected=120):
     """Insert the results of one hour, as the self-test stores them."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO selftest_hour VALUES ('ijmond', %s, %s)", [detector, HOUR])
@@ -18,7 +18,7 @@ def insert_results(dsn, detector="peak@2#7ec8e0b6", found=117, injected=120):
                       CASE WHEN i < %s THEN 'found' WHEN i < %s THEN 'missed' ELSE 'obscured' END, 'peak',
                       CASE WHEN i < %s THEN 40.0 END, CASE WHEN i < %s THEN 0.95 END
                FROM generate_series(0, %s) i""",
-            [detector, HOUR, HOUR, HOUR, found, injected, found, found, injected + 4],
+            [detector, HOUR, HOUR, HOUR, detected, injected, detected, detected, injected + 4],
         )
         connection.execute(
             "INSERT INTO selftest_exposure VALUES ('ijmond', %s, %s, 'pm2_5', 10, 240.0, 31, 12)", [detector, HOUR]

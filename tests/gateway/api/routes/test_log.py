@@ -131,7 +131,7 @@ async def test_files_of_the_log_have_their_headers_and_nothing_else_is_served(lo
         assert answer.status_code == 404, unquote(path)
 
 
-async def test_evidence_of_a_value_has_what_the_node_signed_and_what_the_map_shows(log_api, pipeline, node, sequence):
+async def test_evidence_of_a_value_has_the_signed_batch_and_the_published_value(log_api, pipeline, node, sequence):
     await ingest_observations(pipeline, node, humidity=lambda second: 70.0)
     await sequence()
     at = format_instant(from_ms(T0 + 103_000))
@@ -248,7 +248,7 @@ async def test_evidence_leads_to_the_earliest_head_with_a_time_stamp(log_api, pi
     assert (await log_api.get(f"/log/ijmond/timestamps/{size}.checkpoint")).content == note
 
 
-async def test_evidence_of_a_flagged_value_says_so(log_api, pipeline, node, sequence):
+async def test_evidence_of_a_flagged_value_states_its_flags(log_api, pipeline, node, sequence):
     flags = {"pm2_5": [int(Flag.WARM_UP), 0]}
     await pipeline.process([node.payload(1, flags=flags)])
     await sequence()

@@ -31,7 +31,7 @@ def test_a_day_is_the_legal_day_as_far_as_it_is_over(day, hours):
 
 
 @pytest.mark.parametrize("day", ["2026-11-30", "2027-01-01", "gisteren", "2026-02-30", "9999-12-31", ""])
-def test_a_day_that_is_none_has_a_sentence(day):
+def test_an_invalid_day_has_a_sentence(day):
     with pytest.raises(HTTPException) as error:
         choose_period(day, ZONE, NOW)
     assert error.value.status_code == 400

@@ -1,4 +1,4 @@
-"""Plumes in the API: one thing over properties and stations, with a permanent id and with who was notified."""
+"""Plumes in the API: over properties and stations, with a permanent id and the notified receivers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

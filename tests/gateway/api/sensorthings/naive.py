@@ -79,11 +79,11 @@ class World:
             if not remaining:
                 yield bound
                 return
-            (*parent, name), rest = remaining[0], remaining[1:]
+            (*parent, name), later = remaining[0], remaining[1:]
             parent_entity, parent_id = bound[tuple(parent)]
             target = MODEL_1_1.target_of(parent_entity.navigations[name])
             for child in self.links[parent_entity.set_name, parent_id, name]:
-                yield from extend({**bound, (*parent, name): (target, child)}, rest)
+                yield from extend({**bound, (*parent, name): (target, child)}, later)
 
         yield from extend({(): (entity, id_)}, prefixes)
 
@@ -101,18 +101,18 @@ class World:
         if isinstance(expression, ListMembership):
             operand = self.value(entity, id_, expression.operand, bound)
             return any(compare("eq", operand, item.value) for item in expression.items)
-        navigations, found, parts = resolve_path(MODEL_1_1, entity, expression)
+        navigations, property_, parts = resolve_path(MODEL_1_1, entity, expression)
         owner, owner_id = bound[tuple(n.name for n in navigations)]
-        if found.kind is Kind.ID:
+        if property_.kind is Kind.ID:
             return owner_id
-        value = self.sets[owner.set_name][owner_id][found.name]
+        value = self.sets[owner.set_name][owner_id][property_.name]
         for part in parts:
             value = value.get(part) if isinstance(value, dict) else None
-        if found.kind is Kind.TIME:
+        if property_.kind is Kind.TIME:
             return datetime.fromisoformat(value)
-        if found.kind is Kind.INTERVAL and value is not None:
+        if property_.kind is Kind.INTERVAL and value is not None:
             return Interval(*map(datetime.fromisoformat, value.split("/")))
-        return GeoPoint(*value["coordinates"]) if found.kind is Kind.GEOMETRY else value
+        return GeoPoint(*value["coordinates"]) if property_.kind is Kind.GEOMETRY else value
 
 
 def compare(operator, left, right):

@@ -30,7 +30,7 @@ def subscribe(broker, *topics):
     """Yield the list of (topic, entity) that a paho client receives."""
     received, is_subscribed = [], threading.Event()
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
-    client.on_connect = lambda one, *_: one.subscribe([(topic, 0) for topic in topics])
+    client.on_connect = lambda subscriber, *_: subscriber.subscribe([(topic, 0) for topic in topics])
     client.on_subscribe = lambda *_: is_subscribed.set()
     client.on_message = lambda _c, _u, message: received.append((message.topic, json.loads(message.payload)))
     client.connect(broker.host, broker.port)

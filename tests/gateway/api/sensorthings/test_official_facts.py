@@ -35,7 +35,7 @@ def id_of(document):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_the_root_lists_every_set_and_what_is_implemented(network, version):
+async def test_the_root_lists_every_set_and_the_conformance_classes(network, version):
     document = await read(network, f"/sta/{version}")
     assert [item["name"] for item in document["value"]] == list(VERSIONS[version].sets)
     assert len(document["value"]) == (9 if version == "v2.0" else 8)
@@ -86,7 +86,7 @@ async def test_every_property_has_an_address_and_a_text(network, version, name):
 @pytest.mark.parametrize(
     "path", ["Nothing", "Thing", "things", "Nothing(1)", "Things()", "Things(-1)", "Things(1)(2)", "$ref"]
 )
-async def test_what_does_not_exist_is_404(network, version, path):
+async def test_an_unknown_path_is_404(network, version, path):
     response = await read(network, f"/sta/{version}/{path}", 404)
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"]
@@ -179,7 +179,7 @@ async def test_every_property_can_be_filtered_by_every_comparison(network, versi
             path = f"{base}?$top=10000&$filter={quote(f'{property_.name} {operator} {literal}')}"
             document = await read(network, path, expected)
             if expected == 200:
-                ids = {id_of(found) for found in document["value"]}
+                ids = {id_of(item) for item in document["value"]}
                 # a period is neither up to nor from itself on
                 fitting = {"eq"} if property_.kind is Kind.INTERVAL else {"le", "eq", "ge"}
                 assert (id_of(row) in ids) == (operator in fitting), path
@@ -224,7 +224,7 @@ async def test_a_wrong_question_is_one_sentence(network, query, status):
         assert "\n" not in response.json()["detail"]
 
 
-async def test_an_entity_takes_only_what_shapes_it(network):
+async def test_an_entity_accepts_only_select_and_expand(network):
     await read(network, "/sta/v1.1/Things(1)?$select=name&$expand=Datastreams($top=1)")
     for query in ("$top=1", "$filter=id eq 1", "$count=true", "$orderby=id"):
         await read(network, f"/sta/v1.1/Things(1)?{query}", 400)
@@ -237,7 +237,7 @@ async def test_nothing_can_be_changed(network):
         assert response.status_code == 405
 
 
-async def test_version_2_describes_itself_and_every_answer_names_its_place_in_that(network):
+async def test_version_2_has_a_description_and_every_answer_names_its_place_in_it(network):
     root = str((await network.get("/sta/v2.0")).json()["serverSettings"][HTTP_BINDING]["endpoints"][0])
     assert root.endswith("/sta/v2.0")
     metadata = (await network.get("/sta/v2.0/$metadata")).json()

@@ -1,4 +1,4 @@
-"""Laws of the parsers of queries: text and query are one thing, and no text costs more than its length."""
+"""Laws of the parsers of queries: parsing is the inverse of writing, and its cost is bounded by the length."""
 
 import time as clock
 from contextlib import suppress
@@ -196,7 +196,7 @@ def test_a_wrong_option_is_named_in_one_sentence(option, text, sentence):
     ("option", "text"),
     [("$search", "x"), ("$apply", "x"), ("$resultFormat", "CSV"), ("$filter", "Datastreams/any(d:d/id eq 1)")],
 )
-def test_what_the_standard_has_and_we_do_not_is_unsupported(option, text):
+def test_an_option_of_the_standard_that_is_not_implemented_is_unsupported(option, text):
     with pytest.raises(UnsupportedError):
         parse_options([(option, text)])
 

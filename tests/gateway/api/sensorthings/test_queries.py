@@ -232,7 +232,7 @@ async def test_a_page_of_a_datastream_is_read_from_its_index_in_order(network, d
     assert all("Sort" not in line or "Incremental" in line or "Key" in line for line in plan[2:index])
 
 
-async def test_questions_of_strangers_leave_connections_for_pages(network):
+async def test_public_queries_leave_connections_for_pages(network):
     database = Database(network.dsn)
     async with database.open_pool(), AsyncExitStack() as stack:
         for _ in range(3):

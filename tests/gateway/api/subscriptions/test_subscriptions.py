@@ -1,4 +1,4 @@
-"""A resident subscribes by mail, confirms, changes, exports and erases; and strangers who try it for others."""
+"""A resident subscribes by mail, confirms, changes, exports and erases; nobody can do that for another person."""
 
 import asyncio
 import email
@@ -58,7 +58,7 @@ async def subscribe_by_mail(site, server, fields=FORM):
     return answer.headers["location"]
 
 
-async def test_from_the_form_to_a_notice_and_to_nothing(database, site, settings, alerting):  # noqa: F811
+async def test_a_subscriber_confirms_gets_a_notice_and_unsubscribes(database, site, settings, alerting):  # noqa: F811
     with MailServer() as server:
         async with run_service(settings(), alerting(server), database):
             manage = await subscribe_by_mail(site, server)
@@ -92,7 +92,7 @@ async def test_from_the_form_to_a_notice_and_to_nothing(database, site, settings
     assert len(server.received) == 2
 
 
-async def test_after_an_erasure_the_address_is_nowhere(database, site, settings, alerting, caplog):  # noqa: F811
+async def test_after_an_erasure_no_table_holds_the_address(database, site, settings, alerting, caplog):  # noqa: F811
     refusal = "550 <ann@example.nl> no such user here"
     with MailServer(recipients={"Ann@example.nl": ["250 OK", "451 later, Ann@example.nl", refusal]}) as server:
         async with run_service(settings(), alerting(server), database):
@@ -117,7 +117,7 @@ async def test_after_an_erasure_the_address_is_nowhere(database, site, settings,
     assert "ann@example.nl" not in caplog.text.lower()
 
 
-async def test_links_are_opened_by_scanners_and_nothing_happens(database, site, settings, alerting):  # noqa: F811
+async def test_a_scanner_that_opens_a_link_changes_nothing(database, site, settings, alerting):  # noqa: F811
     with MailServer() as server:
         async with run_service(settings(), alerting(server), database):
             await site.post(PAGE, data=FORM)
@@ -149,7 +149,7 @@ async def test_one_click_answers_200_for_every_token(site, token):
 ONE_CLICK = {"content-type": "application/x-www-form-urlencoded", "origin": "https://mail.example"}
 
 
-async def test_one_click_needs_no_page_of_ours(database, site, settings, alerting):  # noqa: F811
+async def test_a_one_click_request_needs_no_origin_of_this_site(database, site, settings, alerting):  # noqa: F811
     with MailServer() as server:
         async with run_service(settings(), alerting(server), database):
             await subscribe_by_mail(site, server)
@@ -161,7 +161,7 @@ async def test_one_click_needs_no_page_of_ours(database, site, settings, alertin
     assert (await site.post(stop, content="List-Unsubscribe=One-Click", headers=ONE_CLICK)).status_code == 200
 
 
-async def test_the_form_answers_the_same_and_floods_nobody(database, site, settings, alerting):  # noqa: F811
+async def test_the_form_gives_every_address_the_same_answer_and_sends_few_mails(database, site, settings, alerting):  # noqa: F811
     with MailServer() as server:
         async with run_service(settings(), alerting(server), database):
             await subscribe_by_mail(site, server)
@@ -173,7 +173,7 @@ async def test_the_form_answers_the_same_and_floods_nobody(database, site, setti
             assert [str(message["To"]) for message, _ in read_mails(server)] == ["Ann@example.nl", "new@example.nl"]
 
 
-async def test_a_sender_who_subscribes_many_others_waits(site):
+async def test_a_client_that_subscribes_many_addresses_is_limited(site):
     codes = [(await site.post(PAGE, data={**FORM, "email": f"n{n}@example.nl"})).status_code for n in range(12)]
     assert codes[:8] == [303] * 8
     assert codes[9:] == [429] * 3
@@ -284,7 +284,7 @@ async def test_the_form_works_in_both_languages_and_stands_in_the_menu(site):
         assert f'href="/{language}/waarschuw-mij"' in (await site.get(f"/{language}/")).text
 
 
-async def test_what_nobody_confirms_is_gone_after_48_hours(database, site, settings, alerting):  # noqa: F811
+async def test_an_unconfirmed_subscription_is_deleted_after_48_hours(database, site, settings, alerting):  # noqa: F811
     await site.post(PAGE, data=FORM)
     change(database, "UPDATE subscriptions.contact SET created_at = now() - interval '49 hours'")
     async with run_service(settings(), alerting(), database):

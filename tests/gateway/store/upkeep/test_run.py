@@ -103,7 +103,7 @@ def test_a_lost_connection_ends_the_run_with_one_sentence(filled):
         list(run_upkeep(filled, SETTINGS))
 
 
-def test_the_doctor_names_what_stands_still_since_when(filled):
+def test_the_doctor_names_an_overdue_work_with_its_time(filled):
     assert [finding.level for finding in check_upkeep(filled)] == ["ok"]
     with psycopg.connect(filled, autocommit=True) as connection:
         register_works(connection, SETTINGS)
@@ -116,7 +116,7 @@ def test_the_doctor_names_what_stands_still_since_when(filled):
     assert [finding.level for finding in check_upkeep(filled)] == ["ok"]
 
 
-def test_the_doctor_says_nothing_of_upkeep_in_a_database_of_an_older_version(filled):
+def test_the_doctor_does_not_check_upkeep_in_a_database_of_an_older_version(filled):
     with psycopg.connect(filled, autocommit=True) as connection:
         connection.execute("DROP FUNCTION upkeep_done()")
     assert list(check_upkeep(filled)) == []
@@ -135,7 +135,7 @@ def run_command(settings_path, *arguments):
     return command.run(parser.parse_args(["--config", str(settings_path), *arguments]))
 
 
-def test_the_command_prints_outcomes_and_a_table_and_its_exit_code_tells_what_stands_still(filled, tmp_path, capsys):
+def test_the_command_prints_outcomes_and_a_table_and_ends_with_1_if_a_work_is_overdue(filled, tmp_path, capsys):
     path = tmp_path / "piekwacht.toml"
     path.write_text(f'[database]\ndsn = "{filled}"\n[retention]\nraw_days = 50\n')
     assert run_command(path, "run") == 0

@@ -58,7 +58,7 @@ def test_spans_ascend_end_before_the_lag_hold_a_bucket_and_never_cross_the_borde
 
 
 @given(view=views, filled_ago=st.none() | ages)
-def test_a_recent_run_leaves_no_gap_behind_what_is_filled(view, filled_ago):
+def test_a_recent_run_leaves_no_gap_after_the_filled_period(view, filled_ago):
     filled_until = None if filled_ago is None else NOW - filled_ago
     since = find_recent_start(view, NOW, filled_until)
     if filled_until is None:

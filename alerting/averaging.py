@@ -1,4 +1,4 @@
-"""How values of a property are averaged. Pure; tracks, means and pages use it.
+"""How values of a property are averaged. Pure; mails, pages, reports and tracks use it.
 
 Levels of sound are logarithms: the mean of 40 and 80 dB is 77 dB, as the energy of the louder half decides. Source: ISO
 1996-1, equivalent continuous sound pressure level. The effect of a vibration follows its squared velocity. Source: DIN
