@@ -46,6 +46,8 @@ _LONG_FILES = (
     "gateway/bench/test_bench.py",
     "gateway/dossier/test_dossier.py",
 )
+# fsync off: a test kills servers, not the machine
+POSTGRES_OPTIONS = {"fsync": "off", "max_connections": "200", "max_wal_size": "256MB"}
 _SECONDS = {"slow": 10.0, "browser": 2.0}  # rough time of a test by its mark; without one 0.2 s
 
 # Workers import hundreds of modules of tests, and tests start hundreds of processes: each module is compiled once.
@@ -88,9 +90,7 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    # fsync off: a test kills servers, not the machine
-    options = {"fsync": "off", "max_connections": "200", "max_wal_size": "256MB"}
-    with server_folder("piekwacht-test-") as folder, Postgres(folder, options=options) as server:
+    with server_folder("piekwacht-test-") as folder, Postgres(folder, options=POSTGRES_OPTIONS) as server:
         migrate(server.create_database("migrated"))
         yield server
 
@@ -98,19 +98,20 @@ def postgres() -> Iterator[Postgres]:
 @pytest.fixture
 def empty_database(postgres: Postgres) -> Iterator[str]:
     """DSN of a database without any schema."""
-    with _temporary_database(postgres, template="template1") as dsn:
+    with temporary_database(postgres, template="template1") as dsn:
         yield dsn
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """DSN of a fresh database with the newest schema."""
-    with _temporary_database(postgres, template="migrated") as dsn:
+    with temporary_database(postgres, template="migrated") as dsn:
         yield dsn
 
 
 @contextmanager
-def _temporary_database(postgres: Postgres, *, template: str) -> Iterator[str]:
+def temporary_database(postgres: Postgres, *, template: str) -> Iterator[str]:
+    """DSN of a copy of a database, which is dropped at the end."""
     name = f"test{next(_DATABASE_NUMBER)}"
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         # files are copied, not written through the log as by default: in memory that takes two thirds of the time

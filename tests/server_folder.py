@@ -1,7 +1,7 @@
 """A temporary folder for the data of a server, in memory if the machine has room there.
 
 A database of a test is 12 MB in 1,000 files, and many tests have one. To make and drop it on a disk (ext4) takes 0.74 s
-of processor time, nearly all of it in the kernel. In memory it takes 0.06 s. Processes that a test kills leave the same
+of processor time, nearly all of it in the kernel. In memory it takes 0.07 s. Processes that a test kills leave the same
 files behind on both, and no test cuts the power of the machine.
 """
 
