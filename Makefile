@@ -8,7 +8,7 @@ SHARED ?= ../shared
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.venv/prepared: requirements.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json $(wildcard */locale/*/*/*.po)
+.venv/prepared: requirements.lock deploy/installer.lock pyproject.toml deploy/prepare hatch_build.py gateway/api/static/package-lock.json $(wildcard */locale/*/*/*.po)
 	sh deploy/prepare $(PREPARATION)
 
 demo: .venv/prepared  ## run all of Piekwacht on this machine: map, alerts, twelve simulated nodes (ARGS="--duration 60")

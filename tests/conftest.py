@@ -5,8 +5,9 @@ import itertools
 import os
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,7 @@ from gateway.errors import StartError
 from gateway.mqtt.settings import BrokerSettings
 from gateway.store.migrate import migrate
 from gateway.system.embedded_servers import Broker, Postgres
+from tests.server_folder import server_folder
 
 _DATABASE_NUMBER = itertools.count()
 _ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +39,16 @@ _LONG_FILES = (
     "gateway/test_ways_out.py",
     "gateway/api/test_law_of_time.py",
     "gateway/access/test_sign_in_load.py",
+    "attack/test_attacks.py",
+    "browser/test_pages.py",
+    "edge_agent/test_agent.py",
+    "gateway/detection/test_warm_up.py",
+    "gateway/bench/test_bench.py",
+    "gateway/dossier/test_dossier.py",
 )
+# fsync off: a test kills servers, not the machine
+POSTGRES_OPTIONS = {"fsync": "off", "max_connections": "200", "max_wal_size": "256MB"}
+_SECONDS = {"slow": 10.0, "browser": 2.0}  # rough time of a test by its mark; without one 0.2 s
 
 # Workers import hundreds of modules of tests, and tests start hundreds of processes: each module is compiled once.
 sys.dont_write_bytecode = False
@@ -56,16 +67,19 @@ def pytest_configure():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]):
-    """Put long files first, then those with slow tests: else the last worker has minutes of work, and others have none.
+    """Put long files first, then others by a rough estimate.
 
-    A file that is in the list and not in the tree fails the run.
+    Else one worker has minutes of work at the end, and the others none. Files of about the same estimate stay in random
+    order. A file that is in the list and not in the tree fails the run.
     """
     ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONG_FILES)}
     missing = [str(path) for path in ranks if not path.exists()]
     if missing:
         raise pytest.UsageError(f"_LONG_FILES in tests/conftest.py names files that are not there: {missing}")
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -slow[item.path]))
+    estimates: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        estimates[item.path] += max((_SECONDS.get(mark.name, 0.2) for mark in item.iter_markers()), default=0.2)
+    items.sort(key=lambda item: (ranks.get(item.path, len(ranks)), -round(estimates[item.path] / 5)))
 
 
 def pytest_collection_finish():
@@ -76,25 +90,33 @@ def pytest_collection_finish():
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    # fsync off: a test kills servers, not the machine; below /tmp so that `nobody` reaches it where we are root
-    with tempfile.TemporaryDirectory(prefix="piekwacht-test-") as folder:
-        Path(folder).chmod(0o755)
-        with Postgres(Path(folder), options={"fsync": "off", "max_connections": "200"}) as server:
-            migrate(server.create_database("migrated"))
-            yield server
+    with server_folder("piekwacht-test-") as folder, Postgres(folder, options=POSTGRES_OPTIONS) as server:
+        migrate(server.create_database("migrated"))
+        yield server
 
 
 @pytest.fixture
-def empty_database(postgres: Postgres) -> str:
+def empty_database(postgres: Postgres) -> Iterator[str]:
     """DSN of a database without any schema."""
-    return postgres.create_database(f"test{next(_DATABASE_NUMBER)}")
+    with temporary_database(postgres, template="template1") as dsn:
+        yield dsn
 
 
 @pytest.fixture
 def database(postgres: Postgres) -> Iterator[str]:
     """DSN of a fresh database with the newest schema."""
+    with temporary_database(postgres, template="migrated") as dsn:
+        yield dsn
+
+
+@contextmanager
+def temporary_database(postgres: Postgres, *, template: str) -> Iterator[str]:
+    """DSN of a copy of a database, which is dropped at the end."""
     name = f"test{next(_DATABASE_NUMBER)}"
-    yield postgres.create_database(name, template="migrated")
+    with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
+        # files are copied, not written through the log as by default: in memory that takes two thirds of the time
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield postgres.dsn(name)
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -120,9 +142,8 @@ def broker(tmp_path: Path) -> Iterator[BrokerSettings]:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that the embedded database's own user can reach too."""
-    with tempfile.TemporaryDirectory(prefix="piekwacht-test-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        yield Path(folder)
+    with server_folder("piekwacht-test-", mode=0o711) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,11 @@
 """Options of `make attack`, and the site that all attacks share."""
 
-import tempfile
-from pathlib import Path
-
 import pytest
 
 from tests.attack.__main__ import ATTACKS
 from tests.attack.monitor import Monitor
 from tests.attack.site import AttackedSite
+from tests.server_folder import server_folder
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,8 +30,6 @@ def attack_time(request: pytest.FixtureRequest) -> tuple[float, bool]:
 @pytest.fixture(scope="module")
 def monitor():
     """The monitor of a running site."""
-    with tempfile.TemporaryDirectory(prefix="piekwacht-attack-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o711)
-        with AttackedSite(Path(folder)) as site:
-            site.start()
-            yield Monitor(site)
+    with server_folder("piekwacht-attack-", mode=0o711) as folder, AttackedSite(folder) as site:
+        site.start()
+        yield Monitor(site)

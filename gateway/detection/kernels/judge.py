@@ -131,4 +131,6 @@ def judge_candidate(
     if len(trace) > 0:
         f[10] = 1.0
         f[11] = e.onset
-        trace[r.row] = f
+        # not `trace[r.row] = f`, for which numba compiles the message of an error: a tenth of all compilation
+        for column in range(len(f)):
+            trace[r.row, column] = f[column]
