@@ -65,9 +65,9 @@ def count_rows(dsn, tables=EVENT_TABLES):
 
 async def test_the_first_reading_marks_without_an_event_and_the_next_takes_it_back(store, node, database):
     pipeline, stream = make_pipeline(store), Stream(node)
-    first, *rest = await stream.send(pipeline, *clean_air(READINGS - 1))
+    first, *others = await stream.send(pipeline, *clean_air(READINGS - 1))
     assert marks_of(first) == [[]], "the first message after a start says that there are none"
-    assert {mark for messages in rest for mark in marks_of(messages)} == {None}
+    assert {mark for messages in others for mark in marks_of(messages)} == {None}
     (risen,) = await stream.send(pipeline, 10.5)
     (mark,) = risen[0].marks
     assert (mark.station, mark.observed_property, mark.unit) == ("wijk-aan-zee", "pm2_5", "ug/m3")

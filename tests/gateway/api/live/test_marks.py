@@ -77,8 +77,8 @@ def test_a_message_without_marks_says_nothing_of_them_and_older_messages_are_rea
     assert b"marks" not in message(1).encode()
     assert decode_live_message(message(1).encode()).marks is None
     assert decode_live_message(with_marks(1).encode()).marks == []
-    one = with_marks(1, mark())
-    assert decode_live_message(one.encode()) == one
+    marked = with_marks(1, mark())
+    assert decode_live_message(marked.encode()) == marked
 
 
 async def test_a_viewer_has_all_marks_that_hold_after_each_message(database, broker):
