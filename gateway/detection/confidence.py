@@ -81,6 +81,7 @@ class ConfidenceReason(StrEnum):
     NO_DATA = "no_data"  # no reading followed: the event may have lasted longer
     DETECTOR_REPLACED = "detector_replaced"  # the event may have lasted longer, as one of the next detector
     PERHAPS_EPISODE = "perhaps_episode"  # neighbours rise as well: it may be the beginning of an episode
+    NEIGHBOURS_AWAITED = "neighbours_awaited"  # the next readings of neighbours will show whether they rise as well
     ALL_NEIGHBOURS = "all_neighbours"  # all stations rose: an episode, not a peak of one station
 
 
@@ -112,6 +113,7 @@ def assess_confidence(
     is_background_young: bool = False,
     has_ended_without_data: bool = False,
     is_undecided: bool = False,
+    is_awaited: bool = False,
 ) -> Confidence:
     """Weigh an event by its excess over noise; lower the weight if humid air, a faulty sensor or a twin explains it.
 
@@ -119,7 +121,8 @@ def assess_confidence(
     waited   minutes until the tail of a single-reading event was detected; None for other events
     judged   log odds that the judge gave; they replace those of excess and length. None: not judged
 
-    An event is undecided while the neighbours rise so much that it may be the beginning of an episode.
+    An event is undecided while the neighbours rise so much that it may be the beginning of an episode, and awaited
+    until their next readings are there.
 
     Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
     """
@@ -147,6 +150,8 @@ def assess_confidence(
         doubts[ConfidenceReason.NO_DATA] = 0.0
     if kind is EventKind.PEAK and is_undecided:
         doubts[ConfidenceReason.PERHAPS_EPISODE] = 0.0
+    if kind is EventKind.PEAK and is_awaited:
+        doubts[ConfidenceReason.NEIGHBOURS_AWAITED] = 0.0
     log_odds = min(log_odds, _MAX_LOG_ODDS) + sum(doubts.values())
     log_odds = max(min(log_odds, _highest_log_odds(change, kind, doubts)), -_MAX_LOG_ODDS)
     reasons = tuple({**weights, **doubts})
@@ -158,7 +163,8 @@ def _highest_log_odds(change: EventChange, kind: EventKind, doubts: Container[Co
         return _MAX_KIND_LOG_ODDS[kind]
     if change is EventChange.VOIDED:
         return _VOIDED_LOG_ODDS
-    return _UNDECIDED_LOG_ODDS if ConfidenceReason.PERHAPS_EPISODE in doubts else _MAX_LOG_ODDS
+    is_open = ConfidenceReason.PERHAPS_EPISODE in doubts or ConfidenceReason.NEIGHBOURS_AWAITED in doubts
+    return _UNDECIDED_LOG_ODDS if is_open else _MAX_LOG_ODDS
 
 
 def _model_of(change: EventChange) -> LogisticModel:

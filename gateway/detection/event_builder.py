@@ -90,6 +90,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         is_background_young=_is_background_young(record, facts, peak_settings),
         has_ended_without_data=bool(record["no_data"]),
         is_undecided=int(event_record["is_reported"]) == records.UNDECIDED and not record["outlier"],
+        is_awaited=int(event_record["is_reported"]) == records.AWAITED and not record["outlier"],
     )
     event = Event(
         id=derive_event_id(location, datastream.observed_property, detector_name, facts.onset, kind),

@@ -21,6 +21,7 @@ from tests.laws import T0, build_registry, run_detector
 _EPISODES = 30
 _HOURS = 8
 _BEGIN = 4 * 3_600  # s
+_OPEN_REASONS = {ConfidenceReason.PERHAPS_EPISODE, ConfidenceReason.NEIGHBOURS_AWAITED}
 _RISES = {"slow": (20, 60), "fast": (3, 10)}  # minutes
 
 
@@ -47,7 +48,7 @@ def judge_episode(rise, interval, stations, seed):
     alerted = any(
         event.kind is EventKind.PEAK
         and event.change in {EventChange.OPENED, EventChange.UPDATED}
-        and ConfidenceReason.PERHAPS_EPISODE not in event.reasons
+        and not _OPEN_REASONS & set(event.reasons)
         for event in during
     )
     return alerted, not any(event.kind is EventKind.REGIONAL for event in during)

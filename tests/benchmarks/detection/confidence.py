@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from judging import Labels, judge_detections
-from sets import list_missing_files, list_sets, make_set
-from table import BUILD, format_table, insert_table
+from markdown import format_table, insert_table
+from sets import BUILD, list_missing_files, list_sets, make_set
 
 from gateway.detection.confidence import ENDED_MODEL, RISING_MODEL, SINGLE_READING_MODEL, ConfidenceReason
 from gateway.detection.settings import DetectionSettings

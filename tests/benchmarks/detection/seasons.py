@@ -13,8 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from sets import OURS, LabelledSet, detect, make_set, score
-from table import BUILD, format_table, insert_table
+from markdown import format_table, insert_table
+from sets import BUILD, OURS, LabelledSet, detect, make_set, score
 
 SEASONS = {
     "winter 2017/18": ("2018-01-20", "2018-04-20"),
