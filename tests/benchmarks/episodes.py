@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from gateway.detection.confidence import ConfidenceReason
+from gateway.detection.confidence import OPEN_REASONS
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.model.event import EventChange, EventKind
@@ -21,7 +21,6 @@ from tests.laws import T0, build_registry, run_detector
 _EPISODES = 30
 _HOURS = 8
 _BEGIN = 4 * 3_600  # s
-_OPEN_REASONS = {ConfidenceReason.PERHAPS_EPISODE, ConfidenceReason.NEIGHBOURS_AWAITED}
 _RISES = {"slow": (20, 60), "fast": (3, 10)}  # minutes
 
 
@@ -48,7 +47,7 @@ def judge_episode(rise, interval, stations, seed):
     alerted = any(
         event.kind is EventKind.PEAK
         and event.change in {EventChange.OPENED, EventChange.UPDATED}
-        and not _OPEN_REASONS & set(event.reasons)
+        and not OPEN_REASONS & set(event.reasons)
         for event in during
     )
     return alerted, not any(event.kind is EventKind.REGIONAL for event in during)

@@ -17,7 +17,7 @@ from gateway.detection.kernels.changes import write_change
 from gateway.detection.kernels.common_mode import compare_with_neighbours
 from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
-from gateway.detection.kernels.judge import begin_candidate, judge_candidate, raise_limit
+from gateway.detection.kernels.judge import begin_candidate, find_limit, judge_candidate, raise_limit
 from gateway.detection.kernels.outliers import note_single_outlier, use_outlier_as_peak
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
 from gateway.detection.kernels.scored_row import ScoredRow
@@ -94,7 +94,7 @@ def is_second_plume(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
     """Whether a plume begins at this reading while an event or a candidate is open that is small beside it."""
     excess = r.x - min(s.background, e.rise_background) - (r.level - s.background)
     is_large = r.z >= p.quick and excess >= _SECOND_PLUME_GROWTH * (e.peak - e.peak_background)
-    return is_large and _SECOND_PLUME_MS <= r.at - e.onset <= _MAX_DURATION_MS
+    return e.kind == PEAK and is_large and _SECOND_PLUME_MS <= r.at - e.onset <= _MAX_DURATION_MS
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -175,14 +175,6 @@ def report_candidate(
         s.revision += 1
     write_change(change, r.row, OPENED if is_new else UPDATED, int(e.kind), r.slot, s, e, g)
     return 1
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def find_limit(e: Any, p: Any) -> float:
-    """Return the log odds that a candidate needs: to refuse a large one in error costs more than a false alarm."""
-    excess = e.peak - e.peak_background
-    limit = min(p.judge_limit, p.judge_limit_large) if excess >= p.light else p.judge_limit
-    return float(min(limit, p.judge_limit_sure) if excess >= p.sure * e.peak_noise else limit)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

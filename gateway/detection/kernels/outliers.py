@@ -31,7 +31,8 @@ def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
         tail_height, noise_factor = e.outlier_after - 0.5 * (e.outlier_before + r.x), p.tail
     gap_minutes = max(1.0, (r.at - outlier_until(e)) * (1 / 60_000))
     return tail_height > max(
-        noise_factor * gap_minutes * math.sqrt(gap_minutes) * e.outlier_own_noise, _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level)
+        noise_factor * gap_minutes * math.sqrt(gap_minutes) * e.outlier_own_noise,
+        _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level),
     )
 
 

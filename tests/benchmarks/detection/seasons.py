@@ -22,7 +22,7 @@ SEASONS = {
     "winter 2018/19": ("2018-11-01", "2019-02-24"),
     "May 2019": ("2019-05-01", "2019-05-17"),
 }
-_SEED = 161
+_SEED = 162
 _BEGIN, _END = "<!-- table: seasons.py -->", "<!-- end of seasons -->"
 COLUMNS = ["season", "stations", "peaks", "recall", "precision", "F1", "false alarms per sensor-day", "delay"]
 
