@@ -43,9 +43,10 @@ RISING_MODEL = LogisticModel(
 ENDED_MODEL = LogisticModel(
     intercept=-0.97, ratio_coefficient=2.02, minutes_coefficient=-0.77, min_minutes=5.0, max_minutes=60.0
 )
-# Of an event that the judge judged, once it is over: logistic regression on the judge's highest answer and on the
-# duration. The highest of many answers is too bold, and the more so the longer the event.
-JUDGED_END_TERMS = (0.65, 1.16, -0.61)  # constant, log odds of the judge, log of the minutes
+# Of later revisions of an event that the judge judged: logistic regression on the judge's highest answer and on the
+# minutes of rise, or of the whole event once it is over. The highest of many answers is too bold, and the more so the
+# longer it took. Constant, log odds of the judge, log of the minutes.
+JUDGED_TERMS = {EventChange.UPDATED: (0.14, 1.13, -0.51), EventChange.ENDED: (0.65, 1.16, -0.61)}
 _MAX_JUDGED_LOG_ODDS = 6.0
 _JUDGED_MINUTES = (2.5, 60.0)
 # Events of a single reading and its tail, at any height: the duration is the time until the tail was detected.
@@ -125,8 +126,8 @@ def assess_confidence(
 
     minutes  rise time while the event is open, else its duration
     waited   minutes until the tail of a single-reading event was detected; None for other events
-    judged   highest log odds that the judge gave; they replace those of excess and length, once the event is over
-             together with its length. None: not judged
+    judged   highest log odds that the judge gave; with the minutes, after the first revision, they replace those of
+             excess and length. None: not judged
     open_reason  of OPEN_REASONS, while the event may still turn out to be the beginning of an episode
 
     Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
@@ -170,14 +171,14 @@ def _highest_log_odds(change: EventChange, kind: EventKind, doubts: Container[Co
 
 
 def _judged(judged: float, change: EventChange, minutes: float) -> float:
-    if change is not EventChange.ENDED:
+    if change not in JUDGED_TERMS:
         return judged
-    terms = judged_end_terms(judged, minutes)
-    return sum(coefficient * term for coefficient, term in zip(JUDGED_END_TERMS, terms, strict=True))
+    terms = list_judged_terms(judged, minutes)
+    return sum(coefficient * term for coefficient, term in zip(JUDGED_TERMS[change], terms, strict=True))
 
 
-def judged_end_terms(judged: float, minutes: float) -> tuple[float, float, float]:
-    """Return the terms that JUDGED_END_TERMS multiplies: for the judge's highest log odds and the duration."""
+def list_judged_terms(judged: float, minutes: float) -> tuple[float, float, float]:
+    """Return the terms that the coefficients of JUDGED_TERMS multiply."""
     shortest, longest = _JUDGED_MINUTES
     bounded = min(max(judged, -_MAX_LOG_ODDS), _MAX_JUDGED_LOG_ODDS)
     return 1.0, bounded, math.log(min(max(minutes, shortest), longest))

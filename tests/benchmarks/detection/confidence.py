@@ -27,7 +27,7 @@ from gateway.detection.confidence import (
     RISING_MODEL,
     SINGLE_READING_MODEL,
     ConfidenceReason,
-    judged_end_terms,
+    list_judged_terms,
 )
 from gateway.detection.detector import Detector, rows_from_batch
 from gateway.detection.records import NOT_JUDGED, allocate_changes
@@ -114,6 +114,8 @@ def build_row(event, first, last, labelled_set):
         "detected_at": event.detected_at.timestamp(),
         "first": event is first,
         "last": event is last,
+        "revision": event.revision,
+        "decided": not OPEN_REASONS & set(event.reasons),
         "over": event.change is EventChange.ENDED,
         "alone": ConfidenceReason.SINGLE_READING in event.reasons,
         "ratio": event.excess / event.noise,
@@ -135,10 +137,11 @@ def format_coefficients(revisions):
         terms[:, 1] *= shape.ratio_coefficient != 0  # of one reading its size says nothing
         base, size, span = fit_regression(terms, rows["true"].to_numpy(float))
         yield f"{name}: base={base:.2f}, by_size={size:.2f}, by_length={span:.2f}, from {len(rows)} revisions"
-    judged = revisions[revisions["over"] & revisions["judged"].notna()]
-    terms = np.array([judged_end_terms(j, m) for j, m in zip(judged["judged"], judged["minutes"], strict=True)])
-    estimates = ", ".join(f"{estimate:.2f}" for estimate in fit_regression(terms, judged["true"].to_numpy(float)))
-    yield f"JUDGED_END_TERMS: {estimates}, from {len(judged)} revisions"
+    later = revisions[revisions["judged"].notna() & revisions["decided"] & (revisions["revision"] > 1)]
+    for name, judged in (("UPDATED", later[~later["over"]]), ("ENDED", later[later["over"]])):
+        terms = np.array([list_judged_terms(j, m) for j, m in zip(judged["judged"], judged["minutes"], strict=True)])
+        estimates = ", ".join(f"{estimate:.2f}" for estimate in fit_regression(terms, judged["true"].to_numpy(float)))
+        yield f"JUDGED_TERMS, {name}: {estimates}, from {len(judged)} revisions"
 
 
 def fit_regression(terms, true):

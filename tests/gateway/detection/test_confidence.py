@@ -57,7 +57,7 @@ def test_what_is_no_peak_is_not_believed_however_high(kind):
 def test_the_judge_is_believed_less_the_longer_the_event_took():
     values = [sure(judged=1.7, minutes=minutes) for minutes in (2.5, 10, 30, 60, 180)]
     assert values == sorted(values, reverse=True)
-    assert values[1] < sure(judged=1.7, change=EventChange.UPDATED) == pytest.approx(0.85, abs=0.01)
+    assert values[1] < sure(judged=1.7, change=EventChange.OPENED) == pytest.approx(0.85, abs=0.01)
     assert values[-1] == values[-2]
 
 
