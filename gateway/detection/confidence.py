@@ -43,9 +43,9 @@ RISING_MODEL = LogisticModel(
 ENDED_MODEL = LogisticModel(
     intercept=-0.97, ratio_coefficient=2.02, minutes_coefficient=-0.77, min_minutes=5.0, max_minutes=60.0
 )
-# Of later revisions of an event that the judge judged: logistic regression on the judge's highest answer and on the
-# minutes of rise, or of the whole event once it is over. The highest of many answers is too bold, and the more so the
-# longer it took. Constant, log odds of the judge, log of the minutes.
+# Of later revisions of an event that the judge judged: constant, log odds of the judge, log of the minutes. Logistic
+# regression on the judge's highest answer and on the minutes of the rise; once the event is over, of the whole event.
+# The highest of many answers is too bold, and the more so the longer the event took.
 JUDGED_TERMS = {EventChange.UPDATED: (0.14, 1.13, -0.51), EventChange.ENDED: (0.65, 1.16, -0.61)}
 _MAX_JUDGED_LOG_ODDS = 6.0
 _JUDGED_MINUTES = (2.5, 60.0)
