@@ -27,23 +27,23 @@ class NaiveDetector:
     last_excess: float = 0.0  # the last reading above the background it met
     outlier: dict | None = None  # one reading that stood out
 
-    def process_reading(self, at: int, value: float) -> tuple[str, dict] | None:
+    def process_reading(self, at: int, value: float) -> list[tuple[str, dict]]:
         p = self.p
         x = value * p.polarity
         if not math.isfinite(x):
-            return None
+            return []
         if not self.history:
             self.background, self.variance = x, p.noise_absolute**2
             self.history.append(at)
-            return None
+            return []
         if at <= self.history[-1]:
-            return None
+            return []
         gap_ms, before_ms = at - self.history[-1], self._gap_before()
         ended = self._fall_silent() if gap_ms > max(15 * 60_000, 3 * before_ms) else None
         if gap_ms > max(2 * 3_600_000, 6 * before_ms):
             self.background, self.variance = x, p.noise_absolute**2
             self.history, self.last_excess = [at], 0.0
-            return ended
+            return [ended] if ended else []
         gap = min(gap_ms / 60_000, 30.0)
         self.history.append(at)
         noise = math.sqrt(self.variance + (p.noise_absolute + p.noise_relative * abs(self.background)) ** 2)
@@ -59,12 +59,16 @@ class NaiveDetector:
             noise_floor = p.noise_absolute / 4
             self.outlier = {"at": at, "peak": x, "background": self.background, "noise": noise, "before": last}
             self.outlier |= {"until": at, "own": math.sqrt(self.variance + noise_floor * noise_floor)}
-        change = (
-            self._open_event(at, x, noise, is_tail) if self.event is None else self._follow_open_event(at, x, noise, z)
-        )
+        changes = [ended]
+        if self._is_second_plume(at, x, z):
+            changes += self._begin_second_plume(at, x, noise)
+        elif self.event:
+            changes.append(self._follow_open_event(at, x, noise, z))
+        else:
+            changes.append(self._open_event(at, x, noise, z, is_tail))
         self._update_outlier(at, x, excess)
         self._update_baseline(at, x, noise, gap)
-        return ended or change
+        return [change for change in changes if change]
 
     def _gap_before(self):
         interval = 0
@@ -80,13 +84,31 @@ class NaiveDetector:
             return None
         return "ended", {**event, "revision": event["revision"] + 1, "end": self.history[-1]}
 
-    def _open_event(self, at, x, noise, tail):
-        is_above_threshold = (
-            self.cusum > self.p.threshold and x - self.background > self.p.smallest and len(self.history) > 24
-        )
+    def _is_second_plume(self, at, x, z):
+        """Seven minutes after the onset of an open event, and two and a half times as high."""
+        if self.event is None or z < self.p.quick or not 7 * 60_000 <= at - self.event["onset"] <= 120 * 60_000:
+            return False
+        return x - self._event_background() >= 2.5 * (self.event["peak"] - self.event["peak_background"])
+
+    def _begin_second_plume(self, at, x, noise):
+        before, self.background_before_rise, self.rise = self.event, self._event_background(), at
+        final = {**before, "revision": before["revision"] + 1, "end": before["below"][0] if before["below"] else at}
+        return ("ended", final), self._create_event(at, x, noise)
+
+    def _open_event(self, at, x, noise, z, tail):
+        before_rise = sum(moment < self.rise for moment in self.history)
+        is_warm = len(self.history) > 24 or (before_rise >= 5 and z >= self.p.sure)
+        is_above_threshold = self.cusum > self.p.threshold and x - self.background > self.p.smallest and is_warm
         if not is_above_threshold and not tail:
             return None
         self.rise = self.rise if is_above_threshold else self.outlier["at"]
+        self._create_event(at, x, noise)
+        outlier = self.outlier if self.outlier and self.outlier["until"] != at else None
+        if outlier and outlier["peak"] - outlier["background"] > x - self._event_background():
+            self._move_peak_to_outlier()
+        return "opened", dict(self.event)
+
+    def _create_event(self, at, x, noise):
         self.event = {
             "onset": self.rise,
             "detected": at,
@@ -95,9 +117,6 @@ class NaiveDetector:
             "below": [],
         }
         self._set_peak(at, x, noise)
-        outlier = self.outlier if self.outlier and self.outlier["until"] != at else None
-        if outlier and outlier["peak"] - outlier["background"] > x - self._event_background():
-            self._move_peak_to_outlier()
         return "opened", dict(self.event)
 
     def _is_tail(self, at, x):
@@ -109,7 +128,7 @@ class NaiveDetector:
         if "after" in outlier:
             rise, factor = outlier["after"] - (outlier["before"] + x) / 2, self.p.tail
         gap_minutes = max(1.0, (at - outlier["until"]) / 60_000)
-        return rise > max(factor * gap_minutes * outlier["own"], 0.01 * (outlier["peak"] - outlier["background"]))
+        return rise > max(factor * gap_minutes**1.5 * outlier["own"], 0.01 * (outlier["peak"] - outlier["background"]))
 
     def _update_outlier(self, at, x, excess):
         outlier = self.outlier

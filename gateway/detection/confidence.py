@@ -43,6 +43,12 @@ RISING_MODEL = LogisticModel(
 ENDED_MODEL = LogisticModel(
     intercept=-0.97, ratio_coefficient=2.02, minutes_coefficient=-0.77, min_minutes=5.0, max_minutes=60.0
 )
+# Of later revisions of an event that the judge judged: constant, log odds of the judge, log of the minutes. Logistic
+# regression on the judge's highest answer and on the minutes of the rise; once the event is over, of the whole event.
+# The highest of many answers is too bold, and the more so the longer the event took.
+JUDGED_TERMS = {EventChange.UPDATED: (0.14, 1.13, -0.51), EventChange.ENDED: (0.65, 1.16, -0.61)}
+_MAX_JUDGED_LOG_ODDS = 6.0
+_JUDGED_MINUTES = (2.5, 60.0)
 # Events of a single reading and its tail, at any height: the duration is the time until the tail was detected.
 SINGLE_READING_MODEL = LogisticModel(
     intercept=1.23, ratio_coefficient=0.0, minutes_coefficient=-1.95, min_minutes=1.0, max_minutes=10.0
@@ -81,9 +87,12 @@ class ConfidenceReason(StrEnum):
     NO_DATA = "no_data"  # no reading followed: the event may have lasted longer
     DETECTOR_REPLACED = "detector_replaced"  # the event may have lasted longer, as one of the next detector
     PERHAPS_EPISODE = "perhaps_episode"  # neighbours rise as well: it may be the beginning of an episode
+    NEIGHBOURS_AWAITED = "neighbours_awaited"  # the next readings of neighbours will show whether they rise as well
     ALL_NEIGHBOURS = "all_neighbours"  # all stations rose: an episode, not a peak of one station
 
 
+# Of an event that may still turn out to be the beginning of an episode.
+OPEN_REASONS = frozenset({ConfidenceReason.PERHAPS_EPISODE, ConfidenceReason.NEIGHBOURS_AWAITED})
 _MAX_KIND_LOG_ODDS = {EventKind.GLITCH: -3.0, EventKind.SENSOR: -3.0, EventKind.HUMIDITY: -2.0}
 
 
@@ -111,20 +120,20 @@ def assess_confidence(
     judged: float | None = None,
     is_background_young: bool = False,
     has_ended_without_data: bool = False,
-    is_undecided: bool = False,
+    open_reason: ConfidenceReason | None = None,
 ) -> Confidence:
     """Weigh an event by its excess over noise; lower the weight if humid air, a faulty sensor or a twin explains it.
 
     minutes  rise time while the event is open, else its duration
     waited   minutes until the tail of a single-reading event was detected; None for other events
-    judged   log odds that the judge gave; they replace those of excess and length. None: not judged
-
-    An event is undecided while the neighbours rise so much that it may be the beginning of an episode.
+    judged   highest log odds that the judge gave; with the minutes, after the first revision, they replace those of
+             excess and length. None: not judged
+    open_reason  of OPEN_REASONS, while the event may still turn out to be the beginning of an episode
 
     Doubts are subtracted from at most 99 %, so that each of them lowers the confidence of any event.
     """
     ratio = excess / noise
-    base_log_odds = _model_of(change).log_odds(ratio, minutes) if judged is None else judged
+    base_log_odds = _model_of(change).log_odds(ratio, minutes) if judged is None else _judged(judged, change, minutes)
     weights = {ConfidenceReason.FAR_ABOVE_NOISE if ratio > _FAR_RATIO else ConfidenceReason.NEAR_NOISE: base_log_odds}
     if kind is EventKind.GLITCH:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
@@ -139,14 +148,14 @@ def assess_confidence(
     log_odds = sum(weights.values())
     if kind is EventKind.PEAK and waited is not None:
         weights[ConfidenceReason.SINGLE_READING] = 0.0
-        log_odds = min(log_odds, SINGLE_READING_MODEL.log_odds(ratio, waited) if judged is None else judged)
+        log_odds = min(log_odds, SINGLE_READING_MODEL.log_odds(ratio, waited) if judged is None else base_log_odds)
     doubts = _weigh_flags(flags, explained_by_fog=excess < HYGROSCOPIC_GROWTH * max(background, 0.0))
     if is_background_young:
         doubts[ConfidenceReason.NEW_BACKGROUND] = -0.5
     if has_ended_without_data:
         doubts[ConfidenceReason.NO_DATA] = 0.0
-    if kind is EventKind.PEAK and is_undecided:
-        doubts[ConfidenceReason.PERHAPS_EPISODE] = 0.0
+    if kind is EventKind.PEAK and open_reason is not None:
+        doubts[open_reason] = 0.0
     log_odds = min(log_odds, _MAX_LOG_ODDS) + sum(doubts.values())
     log_odds = max(min(log_odds, _highest_log_odds(change, kind, doubts)), -_MAX_LOG_ODDS)
     reasons = tuple({**weights, **doubts})
@@ -158,7 +167,21 @@ def _highest_log_odds(change: EventChange, kind: EventKind, doubts: Container[Co
         return _MAX_KIND_LOG_ODDS[kind]
     if change is EventChange.VOIDED:
         return _VOIDED_LOG_ODDS
-    return _UNDECIDED_LOG_ODDS if ConfidenceReason.PERHAPS_EPISODE in doubts else _MAX_LOG_ODDS
+    return _UNDECIDED_LOG_ODDS if any(reason in doubts for reason in OPEN_REASONS) else _MAX_LOG_ODDS
+
+
+def _judged(judged: float, change: EventChange, minutes: float) -> float:
+    if change not in JUDGED_TERMS:
+        return judged
+    terms = list_judged_terms(judged, minutes)
+    return sum(coefficient * term for coefficient, term in zip(JUDGED_TERMS[change], terms, strict=True))
+
+
+def list_judged_terms(judged: float, minutes: float) -> tuple[float, float, float]:
+    """Return the terms that the coefficients of JUDGED_TERMS multiply."""
+    shortest, longest = _JUDGED_MINUTES
+    bounded = min(max(judged, -_MAX_LOG_ODDS), _MAX_JUDGED_LOG_ODDS)
+    return 1.0, bounded, math.log(min(max(minutes, shortest), longest))
 
 
 def _model_of(change: EventChange) -> LogisticModel:

@@ -39,7 +39,7 @@ from gateway.model.event import Event
 from gateway.model.observation import ObservationBatch, SlotArray
 from gateway.model.registry import ObservedProperty, Registry
 
-_VERSION = 7
+_VERSION = 8
 _TRAINED_NOISE = PeakSettings().noise_absolute  # of PM2.5, whose candidates trained the judge
 _CHUNK_ROWS = 1 << 15  # rows per call of the kernel; bounds the memory for changes
 
@@ -243,7 +243,7 @@ def _parameter_row(
     if settings is None:
         return tuple(float(name != "on") for name in PARAMETERS.names or ())
     judge = settings.judge if is_coarse else None
-    _, moderate, severe, extreme = observed_property.severity_levels or (math.inf,) * 4
+    light, moderate, severe, extreme = observed_property.severity_levels or (math.inf,) * 4
     derived = {
         "on": 1.0,
         "background_rate": 1 / settings.background_minutes,
@@ -252,6 +252,7 @@ def _parameter_row(
         "cusum_rate": 60 / settings.unit_seconds,
         "fast_cusum_rate": 60 / settings.quick_seconds,
         "hold": settings.hold / (judge or settings).threshold,
+        "light": light,
         "moderate": moderate,
         "severe": severe,
         "extreme": extreme,
@@ -260,6 +261,8 @@ def _parameter_row(
         "judged": 0.0,
         "judge_scale": _TRAINED_NOISE / settings.noise_absolute,
         "judge_limit": 0.0,
+        "judge_limit_large": 0.0,
+        "judge_limit_sure": 0.0,
         "false_rate": 0.0,
     }
     values = {**msgspec.structs.asdict(settings), **derived, **(_judge_parameters(judge, settings) if judge else {})}
@@ -274,7 +277,13 @@ def _judge_parameters(judge: JudgeSettings, settings: PeakSettings) -> dict[str,
         "noise_absolute": judge.noise_share * settings.noise_absolute,
         "smallest": judge.smallest_share * settings.smallest,
         "judged": 1.0,
-        # rounded, as the last bit of a logarithm differs between machines
-        "judge_limit": round(math.log(judge.least_probability / (1 - judge.least_probability)), 9),
+        "judge_limit": _log_odds(judge.least_probability),
+        "judge_limit_large": _log_odds(judge.least_probability_large),
+        "judge_limit_sure": _log_odds(judge.least_probability_sure),
         "false_rate": judge.false_alarms,
     }
+
+
+def _log_odds(probability: float) -> float:
+    """Return log odds, rounded: the last bit of a logarithm differs between machines."""
+    return round(math.log(probability / (1 - probability)), 9)

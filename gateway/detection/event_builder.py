@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.detection import records
-from gateway.detection.confidence import assess_confidence
+from gateway.detection.confidence import ConfidenceReason, assess_confidence
 from gateway.detection.context import find_upwind_sites, neighbours_from_slots, wind_from_sums
 from gateway.detection.kernels.baseline import WARM_UP_READINGS
 from gateway.detection.kernels.regional import MERGE_WINDOW_MS
@@ -25,6 +25,10 @@ _CHANGES = {
     records.ENDED: EventChange.ENDED,
     records.VOIDED: EventChange.VOIDED,
     records.MERGED: EventChange.MERGED,
+}
+_OPEN_REASONS = {
+    records.UNDECIDED: ConfidenceReason.PERHAPS_EPISODE,
+    records.AWAITED: ConfidenceReason.NEIGHBOURS_AWAITED,
 }
 _WIND_MARGIN = timedelta(milliseconds=MERGE_WINDOW_MS)  # an episode begins after the rise of its first station
 _SETTLED_READINGS = 2 * WARM_UP_READINGS  # of a background that is not young
@@ -89,7 +93,7 @@ def build_event(record: Any, detector_name: str, settings: DetectionSettings, re
         judged=_judged_log_odds(record, kind),
         is_background_young=_is_background_young(record, facts, peak_settings),
         has_ended_without_data=bool(record["no_data"]),
-        is_undecided=int(event_record["is_reported"]) == records.UNDECIDED and not record["outlier"],
+        open_reason=None if record["outlier"] else _OPEN_REASONS.get(int(event_record["is_reported"])),
     )
     event = Event(
         id=derive_event_id(location, datastream.observed_property, detector_name, facts.onset, kind),

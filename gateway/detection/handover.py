@@ -56,6 +56,7 @@ def _layout(fields: _Fields, itemsize: int) -> np.dtype[np.void]:
     return np.dtype({"itemsize": itemsize, "names": list(fields), "formats": list(formats), "offsets": list(offsets)})
 
 
+_SAME_LAYOUT = {7}  # versions whose states have today's fields
 _FORMER_STATES = {5: _layout(_CONTINUED_BY_5, 432), 6: _layout(_CONTINUED_BY_6, 440)}
 
 
@@ -80,7 +81,7 @@ def adopt_states(name: str, stored: Mapping[str, Mapping[int, bytes]]) -> dict[i
 def _convert(other: str, name: str, state: bytes) -> bytes | None:
     """Return the state of the detector `other` for `name`, without an open event; None if its version is unknown."""
     versions = _version_of(other), _version_of(name)
-    if versions[0] == versions[1] and len(state) == STATE.itemsize:
+    if versions[0] in {versions[1], *_SAME_LAYOUT} and len(state) == STATE.itemsize:
         return _close(np.frombuffer(state, STATE).copy())
     former = _FORMER_STATES.get(versions[0] or 0)
     if former is not None and len(state) == former.itemsize:

@@ -36,7 +36,7 @@ EVENT = np.dtype(
         ("twin_agreements", np.int16),  # readings that a collocated twin confirms
         ("twin_disagreements", np.int16),
         ("below_count", np.int8),  # readings; of the open event
-        ("is_reported", np.int8),  # 0: the open event is a candidate only; DECIDED or UNDECIDED
+        ("is_reported", np.int8),  # 0: the open event is a candidate only; DECIDED, UNDECIDED or AWAITED
         ("kind", np.int8),  # of the open event
         ("confirmed_by_tail", np.int8),  # 1: one reading and its tail opened the event
         ("wind_east", np.float32),  # sums of unit vectors the wind comes from; a calm reading adds none
@@ -133,7 +133,8 @@ PARAMETERS = np.dtype(
         ("few_share", np.float64),
         ("lift", np.float64),
         ("spread", np.float64),
-        ("moderate", np.float64),  # lowest excess of the severity, in the unit of the property; infinite if it has none
+        ("light", np.float64),  # lowest excess of the severity, in the unit of the property; infinite if it has none
+        ("moderate", np.float64),
         ("severe", np.float64),
         ("extreme", np.float64),
         ("smallest_event", np.float64),  # a candidate may be smaller
@@ -141,6 +142,8 @@ PARAMETERS = np.dtype(
         ("judged", np.float64),  # 1: the judge decides which candidate becomes an event
         ("judge_scale", np.float64),  # factor from this property's excess to one of PM2.5
         ("judge_limit", np.float64),  # log odds from which a candidate is an event
+        ("judge_limit_large", np.float64),  # the same for an excess of the lowest severity
+        ("judge_limit_sure", np.float64),  # the same for an excess of `sure` times the noise
         ("false_rate", np.float64),  # false alarms a day at which a station's limit stays as it is
     ]
 )
@@ -165,8 +168,9 @@ CHANGE = np.dtype(
     ]
 )
 NOT_JUDGED = -32_768
-DECIDED, UNDECIDED = 1, 2  # undecided: the neighbours rise as well
+DECIDED, UNDECIDED, AWAITED = 1, 2, 3  # undecided: neighbours rise as well; awaited: their next readings are to come
 OPENED, UPDATED, ENDED, VOIDED, MERGED = 1, 2, 3, 4, 5
+RENEWED = 6  # the event ends and the next one begins; never written
 PEAK, REGIONAL, GLITCH, HUMIDITY, SENSOR = 0, 1, 2, 3, 4
 
 

@@ -25,6 +25,8 @@ class JudgeSettings(Struct, frozen=True, kw_only=True):
     "The judge"). Streams with a shorter interval have no judge and use the other settings.
 
     least_probability   probability from which a candidate is an event, before the station's own limit is added
+    least_probability_large  the same for an excess of the lowest severity of the property
+    least_probability_sure  the same for an excess of `sure` times the noise, which is a plume or a bad reading
     false_alarms        expected false alarms per sensor and day at which the limit of a station stays as it is
     drift               of a candidate, instead of that of the property
     threshold           of a candidate, instead of that of the property
@@ -34,6 +36,8 @@ class JudgeSettings(Struct, frozen=True, kw_only=True):
     """
 
     least_probability: Annotated[float, Meta(gt=0, lt=1)] = 0.5
+    least_probability_large: Annotated[float, Meta(gt=0, lt=1)] = 0.38
+    least_probability_sure: Annotated[float, Meta(gt=0, lt=1)] = 0.2
     false_alarms: Positive = 0.5
     drift: Positive = 1.3
     threshold: Positive = 2.3
@@ -105,8 +109,8 @@ class PeakSettings(Struct, frozen=True, kw_only=True):
     fall_speed: Annotated[float, Meta(ge=1)] = 2.0
     close_seconds: Annotated[float, Meta(ge=0)] = 30.0
     odd: Positive = 8.0
-    tail: Positive = 0.9
-    tail_now: Positive = 3.5
+    tail: Positive = 0.5
+    tail_now: Positive = 2.0
     share: Annotated[float, Meta(ge=0)] = 1.55
     few_share: Annotated[float, Meta(ge=0)] = 2.1
     lift: Annotated[float, Meta(ge=0)] = 0.393

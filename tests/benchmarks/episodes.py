@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from gateway.detection.confidence import ConfidenceReason
+from gateway.detection.confidence import OPEN_REASONS
 from gateway.detection.detector import Detector
 from gateway.detection.settings import DetectionSettings
 from gateway.model.event import EventChange, EventKind
@@ -47,7 +47,7 @@ def judge_episode(rise, interval, stations, seed):
     alerted = any(
         event.kind is EventKind.PEAK
         and event.change in {EventChange.OPENED, EventChange.UPDATED}
-        and ConfidenceReason.PERHAPS_EPISODE not in event.reasons
+        and not OPEN_REASONS & set(event.reasons)
         for event in during
     )
     return alerted, not any(event.kind is EventKind.REGIONAL for event in during)

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 
 from gateway.detection.kernels.baseline import WARM_UP_READINGS
 from gateway.detection.kernels.quartiles import MAX_VALUES, compute_quartiles
-from gateway.detection.records import StateArrays, Topology
+from gateway.detection.records import AWAITED, DECIDED, UNDECIDED, StateArrays, Topology
 
 MAX_AGE_MS = 15 * 60_000  # ms: an older reading is not used
 MIN_FOR_QUARTILES = 4  # fewer neighbours have no quartiles
 SMALL_GROUP = 9  # up to this size the station itself is left out
 _MIN_RISING_NEIGHBOURS = 2
 _DECISION_MS = 15 * 60_000  # ms: by then an episode of many neighbours is recognised and has reached all of them
+_AWAITED_MS = 5 * 60_000  # ms after the onset
+_MIN_AWAITED = 3  # neighbours
 _RISING_NOISE = 1.0  # times the noise
 _RISING_SHARE = 0.25  # of the neighbours
-_STANDING_OUT = 4.0  # times the mean residual of the neighbours that rise
+_STANDING_OUT = 8.0  # times the mean residual of the neighbours that rise
 _STANDING_OUT_OF_EPISODE = 2.0  # the same beside an episode that all stations have reached
 _LARGE_GROUP = 10  # from this size the common mode is updated once per size / 3 readings
 
@@ -82,11 +84,15 @@ def compute_min_excess(state: StateArrays, topology: Topology, p: Any, slot: int
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def do_neighbours_rise(state: StateArrays, topology: Topology, p: Any, slot: int, now: int, onset: int) -> bool:
-    """Whether so many neighbours rise at `now` (ms) that an event of this onset may be the beginning of an episode.
+def compare_with_neighbours(state: StateArrays, topology: Topology, p: Any, slot: int, now: int) -> int:
+    """Return whether the event of `slot` may be the beginning of an episode at `now` (ms).
 
-    Guests and the twin do not count. An event far above the mean of its rising neighbours is no such beginning, nor is
-    one that is older than an episode of many neighbours needs.
+    UNDECIDED  so many neighbours rise that it may be; unless it stands out of them, or is older than an episode of many
+               neighbours needs
+    AWAITED    no neighbour shows it, but the next readings of three or more of them are still to come
+    DECIDED    it is a peak of this station
+
+    Guests and the twin do not count.
     """
     group = topology.group_of[slot]
     fresh_count, rising_count, total = 0, 0, 0.0
@@ -100,12 +106,24 @@ def do_neighbours_rise(state: StateArrays, topology: Topology, p: Any, slot: int
         if s.residual > 0.0 and s.residual * s.residual > limit:
             rising_count += 1
             total += s.residual
-    if rising_count == 0 or rising_count < _RISING_SHARE * fresh_count:
-        return False
-    g = state.groups[group]
+    g, e = state.groups[group], state.events[slot]
     has_episode = g.revision > 0
-    if fresh_count >= MIN_FOR_QUARTILES and not has_episode and now - onset > _DECISION_MS:
+    if rising_count > 0 and rising_count >= _RISING_SHARE * fresh_count:
+        is_old_episode = has_episode and now - g.onset > _DECISION_MS
+        factor = _STANDING_OUT_OF_EPISODE if is_old_episode else _STANDING_OUT
+        is_late = fresh_count >= MIN_FOR_QUARTILES and not has_episode and now - e.onset > _DECISION_MS
+        if not is_late and state.streams[slot].residual * rising_count < factor * total:
+            return UNDECIDED
+    return AWAITED if fresh_count >= _MIN_AWAITED and p.judged > 0.0 and is_early(e, p, now) else DECIDED
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def is_early(e: Any, p: Any, now: int) -> Any:
+    """Whether an event is so young at `now` (ms) that its neighbours would not yet show an episode.
+
+    An event that came down again is no beginning of an episode. A severe one waits for one more reading only.
+    """
+    if e.below_count > 0 or e.confirmed_by_tail > 0:
         return False
-    is_old_episode = has_episode and now - g.onset > _DECISION_MS
-    factor = _STANDING_OUT_OF_EPISODE if is_old_episode else _STANDING_OUT
-    return bool(state.streams[slot].residual * rising_count < factor * total)
+    is_severe = e.peak - e.peak_background >= p.severe
+    return e.is_reported == 0 or (not is_severe and now - e.onset < _AWAITED_MS)

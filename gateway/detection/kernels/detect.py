@@ -28,6 +28,7 @@ from gateway.detection.kernels.event_lifecycle import (
     accumulate_own_wind,
     accumulate_wind,
     apply_change,
+    begin_second_plume,
     follow_reading,
     report_candidate,
 )
@@ -48,7 +49,7 @@ from gateway.detection.kernels.prefetch import PREFETCH_DISTANCE, PREFETCH_MIN_S
 from gateway.detection.kernels.quartiles import MAX_VALUES
 from gateway.detection.kernels.regional import follow_regional
 from gateway.detection.kernels.scored_row import ScoredRow
-from gateway.detection.records import DECIDED, DecisionTrees, KernelRows, StateArrays, Topology
+from gateway.detection.records import DECIDED, RENEWED, DecisionTrees, KernelRows, StateArrays, Topology
 
 _FAST_FALL_Z = 1.5  # a reading so many times the noise below the background speeds up its fall
 _MAX_WIND_AGE_MS = 5 * 60_000  # ms: an older wind of the area is not that of this reading
@@ -210,7 +211,9 @@ def detect_rows(
                         accumulate_own_wind(e, w, rows.wind, i)
                     elif w.at > 0 and abs(at - w.at) <= _MAX_WIND_AGE_MS:
                         accumulate_wind(e, w.east, w.north, w.speed)
-                    if change_code:
+                    if change_code == RENEWED:
+                        change_count += begin_second_plume(changes[change_count], s, e, g, p, r)
+                    elif change_code:
                         change_count += apply_change(changes[change_count], change_code, s, e, g, r)
                     if s.revision > 0 and (p.judged > 0.0 or e.is_reported != DECIDED):
                         change_count += report_candidate(

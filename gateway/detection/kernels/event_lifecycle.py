@@ -14,10 +14,10 @@ from gateway.detection.kernels.baseline import (
     outlier_until,
 )
 from gateway.detection.kernels.changes import write_change
-from gateway.detection.kernels.common_mode import do_neighbours_rise
+from gateway.detection.kernels.common_mode import compare_with_neighbours
 from gateway.detection.kernels.corroboration import MIN_RESULTANT, note_rise
 from gateway.detection.kernels.gaps import silence_limit
-from gateway.detection.kernels.judge import begin_candidate, judge_candidate, raise_limit
+from gateway.detection.kernels.judge import begin_candidate, find_limit, judge_candidate, raise_limit
 from gateway.detection.kernels.outliers import note_single_outlier, use_outlier_as_peak
 from gateway.detection.kernels.regional import LOW_SHARE, MERGE_WINDOW_MS, has_grown, is_part_of_episode
 from gateway.detection.kernels.scored_row import ScoredRow
@@ -28,8 +28,8 @@ from gateway.detection.records import (
     MERGED,
     OPENED,
     PEAK,
+    RENEWED,
     SENSOR,
-    UNDECIDED,
     UPDATED,
     VOIDED,
     DecisionTrees,
@@ -39,6 +39,9 @@ from gateway.detection.records import (
 
 _HUMIDITY_FLAG = int(Flag.HUMIDITY)
 _MAX_DURATION_MS = 120 * 60_000  # ms: a longer event becomes the new background
+_FEWEST_READINGS = 5  # before a rise: then an excess that is beyond doubt needs no full warm-up
+_SECOND_PLUME_MS = 7 * 60_000  # ms after the onset: before that a steep rise is still the first plume
+_SECOND_PLUME_GROWTH = 2.5  # times the largest excess so far
 
 _VOID_DISAGREEMENTS = 3  # readings contradicted by a twin until an event is voided
 
@@ -66,8 +69,8 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
     if r.has_twin:
         compare_twin(s, e, twin, p)
     if s.revision > 0:
-        return follow_open_event(s, e, g, p, r)
-    if s.cusum > p.threshold and r.excess > r.min_excess and s.count > WARM_UP_READINGS:
+        return RENEWED if is_second_plume(s, e, p, r) else follow_open_event(s, e, g, p, r)
+    if s.cusum > p.threshold and r.excess > r.min_excess and is_warm(s, e, p, r):
         is_tail = False
     elif not is_tail:
         return 0
@@ -78,6 +81,20 @@ def follow_reading(s: Any, e: Any, g: Any, twin: Any, p: Any, r: ScoredRow, is_t
     if s.outlier_count > 0 and outlier_until(e) != r.at:
         use_outlier_as_peak(e)
     return OPENED
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def is_warm(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
+    """Whether the background has enough readings for this excess."""
+    return s.count > WARM_UP_READINGS or (s.count - e.readings >= _FEWEST_READINGS and r.z >= p.sure)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def is_second_plume(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
+    """Whether a plume begins at this reading while an event or a candidate is open that is small beside it."""
+    excess = r.x - min(s.background, e.rise_background) - (r.level - s.background)
+    is_large = r.z >= p.quick and excess >= _SECOND_PLUME_GROWTH * (e.peak - e.peak_background)
+    return e.kind == PEAK and is_large and _SECOND_PLUME_MS <= r.at - e.onset <= _MAX_DURATION_MS
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -102,6 +119,23 @@ def apply_change(change: Any, change_code: int, s: Any, e: Any, g: Any, r: Score
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def begin_second_plume(change: Any, s: Any, e: Any, g: Any, p: Any, r: ScoredRow) -> int:
+    """End the open event or candidate, and begin a candidate with this reading. Returns the number of changes."""
+    background, cusum = min(s.background, e.rise_background), s.cusum
+    if e.below_count == 0:
+        e.below_since = r.at
+    written_count = apply_change(change, ENDED, s, e, g, r)
+    begin_rise(e, r, background)
+    e.readings = 1
+    e.flags = r.flags
+    e.confirmed_by_tail = 0
+    open_event(s, e, p, r)
+    s.revision = 1
+    s.cusum = cusum
+    return written_count
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def report_candidate(
     change: Any,
     judge: DecisionTrees,
@@ -115,21 +149,24 @@ def report_candidate(
 ) -> int:
     """Report a candidate that is an event by now, or decide one that was undecided; return the number of changes.
 
-    An event is undecided while its neighbours rise as well: it may be the beginning of an episode.
+    An event is undecided while its neighbours rise as well, or may show in a moment that they do: it may be the
+    beginning of an episode.
     """
     s, e, g = state.streams[r.slot], state.events[r.slot], state.groups[topology.group_of[r.slot]]
     if p.judged > 0.0:
         judge_candidate(judge, trace, s, e, p, r, own_noise, features)
     is_small = e.peak - e.peak_background <= p.smallest_event
-    if p.judged > 0.0 and (is_small or e.log_odds < 1_000 * (p.judge_limit + e.limit_offset)):
+    if p.judged > 0.0 and (is_small or e.log_odds < 1_000 * (find_limit(e, p) + e.limit_offset)):
         return 0
     if e.is_reported == 0 and g.revision > 0 and e.kind == PEAK and is_part_of_episode(s, e, g):
         return 0
-    is_shared = e.kind == PEAK and do_neighbours_rise(state, topology, p, r.slot, r.at, e.onset)
     is_new = e.is_reported == 0
-    if not is_new and (e.is_reported == DECIDED or is_shared):
+    if e.is_reported == DECIDED:
         return 0
-    e.is_reported = UNDECIDED if is_shared else DECIDED
+    decision = compare_with_neighbours(state, topology, p, r.slot, r.at) if e.kind == PEAK else DECIDED
+    if not is_new and decision != DECIDED:
+        return 0
+    e.is_reported = decision
     e.reported_excess = e.peak - e.peak_background
     if is_new:
         e.detected_at = r.at

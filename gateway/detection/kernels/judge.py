@@ -4,7 +4,8 @@ A candidate is a rise that passed the threshold of its CUSUM statistic. The judg
 and of its station by decision trees. Their sum is the log odds that the candidate is real. A candidate whose log odds
 reach the limit of its station is reported as an event; another one ends unreported.
 
-    limit       judge_limit + u, with u from LOWEST_OFFSET to HIGHEST_OFFSET
+    limit       judge_limit + u, with u from LOWEST_OFFSET to HIGHEST_OFFSET; judge_limit is lower for an excess of the
+                lowest severity, and lower still for one of `sure` times the noise
     u           falls by STEP false_rate per day; rises by STEP (1 - p) at the end of an event with probability p
 
 In the long run u stands still where the sum of 1 - p, the expected number of false alarms, is `false_rate` a day. A
@@ -81,6 +82,14 @@ def begin_candidate(e: Any, p: Any, at: int) -> None:
         e.limit_offset = max(LOWEST_OFFSET, e.limit_offset - STEP * p.false_rate * max(0, at - e.onset) / _MS_PER_DAY)
     e.log_odds = NOT_JUDGED
     e.is_reported = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def find_limit(e: Any, p: Any) -> float:
+    """Return the log odds that a candidate needs: to refuse a large one in error costs more than a false alarm."""
+    excess = e.peak - e.peak_background
+    limit = min(p.judge_limit, p.judge_limit_large) if excess >= p.light else p.judge_limit
+    return float(min(limit, p.judge_limit_sure) if excess >= p.sure * e.peak_noise else limit)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

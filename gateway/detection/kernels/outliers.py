@@ -21,7 +21,8 @@ _MIN_TAIL_SHARE = 0.01  # of the height of the outlier
 def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
     """Whether the reading after an outlier is above its surroundings: a plume leaves a tail, a glitch does not.
 
-    One follow-up reading needs a higher threshold than two. Thresholds scale with the interval.
+    One follow-up reading needs a higher threshold than two. Thresholds grow faster than the interval: in a longer one
+    the background moves more, and fewer plumes are so short that a single reading is all of them.
     """
     if s.revision > 0 or not _MIN_TAIL_GAP_MS <= r.at - outlier_until(e) <= _MAX_TAIL_GAP_MS:
         return False
@@ -30,7 +31,8 @@ def has_tail(s: Any, e: Any, p: Any, r: ScoredRow) -> Any:
         tail_height, noise_factor = e.outlier_after - 0.5 * (e.outlier_before + r.x), p.tail
     gap_minutes = max(1.0, (r.at - outlier_until(e)) * (1 / 60_000))
     return tail_height > max(
-        noise_factor * gap_minutes * e.outlier_own_noise, _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level)
+        noise_factor * gap_minutes * math.sqrt(gap_minutes) * e.outlier_own_noise,
+        _MIN_TAIL_SHARE * (e.outlier_peak - e.outlier_level),
     )
 
 

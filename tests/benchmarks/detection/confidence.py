@@ -4,8 +4,8 @@
 
 Sets are made with the given seeds (see table.py). A seed cannot both fit and judge. For `--fit` it prints the
 coefficients of gateway/detection/confidence.py. For `--judge` it prints a table of confidence against truth, for the
-first and the last revision of each event; --write puts that table into docs/detection.md. The Brier score is the mean
-square of the difference between confidence and truth (0 or 1).
+first decided and the last revision of each event; --write puts that table into docs/detection.md. The Brier score is
+the mean square of the difference between confidence and truth (0 or 1).
 """
 
 import argparse
@@ -18,10 +18,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from judging import Labels, judge_detections
-from sets import list_missing_files, list_sets, make_set
-from table import BUILD, format_table, insert_table
+from markdown import format_table, insert_table
+from sets import BUILD, list_missing_files, list_sets, make_set
 
-from gateway.detection.confidence import ENDED_MODEL, RISING_MODEL, SINGLE_READING_MODEL, ConfidenceReason
+from gateway.detection.confidence import (
+    ENDED_MODEL,
+    OPEN_REASONS,
+    RISING_MODEL,
+    SINGLE_READING_MODEL,
+    ConfidenceReason,
+    list_judged_terms,
+)
+from gateway.detection.detector import Detector, rows_from_batch
+from gateway.detection.records import NOT_JUDGED, allocate_changes
 from gateway.detection.settings import DetectionSettings
 from gateway.evaluation import backtest
 from gateway.model.event import EventChange
@@ -72,24 +81,41 @@ def revisions_of_set(shared, labelled_set):
     """The revisions of the peaks of a set that stood to their end, and whether they were true."""
     folder = BUILD / labelled_set.folder
     make_set(shared, labelled_set, folder)
-    revisions = backtest.detect_revisions(
-        backtest.read_recording(folder / "observations.csv.gz").values, DetectionSettings()
-    )
+    recording = backtest.read_recording(folder / "observations.csv.gz")
+    registry, batch, revisions = backtest.analyze_values(recording.values, DetectionSettings())
+    judged = dict(zip(map(id, revisions), read_log_odds(registry, batch), strict=True))
     last = {event.id: event for event in revisions}
+    first = {event.id: event for event in reversed(revisions) if not OPEN_REASONS & set(event.reasons)}
     confirmed = [event for event in revisions if last[event.id].is_valid_peak]
-    detections = pd.DataFrame([build_row(event, last[event.id], labelled_set) for event in confirmed])
+    detections = pd.DataFrame(
+        [
+            {**build_row(event, first.get(event.id), last[event.id], labelled_set), "judged": judged[id(event)]}
+            for event in confirmed
+        ]
+    )
     _, true, false = judge_detections(Labels.of(labelled_set, folder), detections)
     return detections.assign(true=true)[true | false]
 
 
-def build_row(event, last, labelled_set):
+def read_log_odds(registry, batch):
+    """The judge's highest answer at each revision; NaN for events without one."""
+    detector, stream_count = Detector(DetectionSettings()), len(registry.datastreams)
+    changes = allocate_changes(len(batch), stream_count)
+    count = detector.advance(detector.initial(registry), rows_from_batch(batch), changes)
+    log_odds = changes["event"]["log_odds"][:count]
+    return np.where(log_odds == NOT_JUDGED, np.nan, log_odds / 1_000)
+
+
+def build_row(event, first, last, labelled_set):
     until_time = event.peak_at if event.change in {EventChange.OPENED, EventChange.UPDATED} else event.end
     return {
         "set": labelled_set.name,
         "station": event.station,
         "detected_at": event.detected_at.timestamp(),
-        "first": event.change is EventChange.OPENED,
+        "first": event is first,
         "last": event is last,
+        "revision": event.revision,
+        "decided": not OPEN_REASONS & set(event.reasons),
         "over": event.change is EventChange.ENDED,
         "alone": ConfidenceReason.SINGLE_READING in event.reasons,
         "ratio": event.excess / event.noise,
@@ -111,6 +137,11 @@ def format_coefficients(revisions):
         terms[:, 1] *= shape.ratio_coefficient != 0  # of one reading its size says nothing
         base, size, span = fit_regression(terms, rows["true"].to_numpy(float))
         yield f"{name}: base={base:.2f}, by_size={size:.2f}, by_length={span:.2f}, from {len(rows)} revisions"
+    later = revisions[revisions["judged"].notna() & revisions["decided"] & (revisions["revision"] > 1)]
+    for name, judged in (("UPDATED", later[~later["over"]]), ("ENDED", later[later["over"]])):
+        terms = np.array([list_judged_terms(j, m) for j, m in zip(judged["judged"], judged["minutes"], strict=True)])
+        estimates = ", ".join(f"{estimate:.2f}" for estimate in fit_regression(terms, judged["true"].to_numpy(float)))
+        yield f"JUDGED_TERMS, {name}: {estimates}, from {len(judged)} revisions"
 
 
 def fit_regression(terms, true):
@@ -128,10 +159,12 @@ def format_reliability(revisions):
     bins = [f"{low:g} to {high:g}" for low, high in pairwise(_EDGES)]
     names = list(dict.fromkeys(revisions["set"]))
     groups = {
-        "all sets, first revision": revisions[revisions["first"]],
+        "all sets, first decided revision": revisions[revisions["first"]],
         "all sets, last revision": revisions[revisions["last"]],
     }
-    groups |= {f"{name}, first revision": revisions[revisions["first"] & (revisions["set"] == name)] for name in names}
+    groups |= {
+        f"{name}, first decided revision": revisions[revisions["first"] & (revisions["set"] == name)] for name in names
+    }
     groups["one reading and its tail"] = revisions[revisions["alone"] & revisions["first"]]
     columns = [format_column(rows) for rows in groups.values()]
     lines = zip([*bins, "events", "Brier score"], *columns, strict=True)

@@ -1,9 +1,11 @@
 """The judge beside a larger reference, each fitted on one recording or period and judged on another; docs/detection.md.
 
-    tests/benchmarks/detection/folds.py --shared ../shared --write
+    make benchmark-detection SHARED=../shared                       # together with all other tables
+    tests/benchmarks/detection/folds.py --shared ../shared --write  # only this one
 
-Folds: the first half of Aberdeen and its second half, each for the other; Aberdeen for Research Triangle Park, which is
-another city at another interval. In each fold two methods are fitted on the candidates of the fit side:
+Across seasons: March of Aberdeen and its April, each for the other. Across cities: Aberdeen for Research Triangle Park,
+which has another interval, and the other way round. In each fold two methods are fitted on the candidates of the fit
+side:
 
     judge       the shipped method: ten features and 200 shallow trees with fixed directions
     reference   35 causal features and 400 larger trees without directions (quantiles, steps and noise of the last half
@@ -21,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sets import LabelledSet, list_missing_files, make_set
+from markdown import format_table, insert_table
+from sets import BUILD, LabelledSet, list_missing_files, make_set
 from sklearn.ensemble import HistGradientBoostingClassifier
-from table import BUILD, format_table, insert_table
 from train_judge import trace_set, train
 
 from gateway.detection.kernels.judge import FEATURES
@@ -33,6 +35,7 @@ _BEGIN, _END = "<!-- table: folds.py -->", "<!-- end of folds -->"
 _SPANS = ("30min", "2h", "12h")
 _LAGS = (1, 2, 3, 4, 6, 8, 12, 24)
 _SEEDS = (61,)
+_APRIL = 1_554_076_800.0  # s: 1 April 2019
 ABERDEEN, PARK = "pm_aberdeen_2019.csv.gz", "pm_rtp_2019_1min.csv.gz"
 
 
@@ -51,21 +54,24 @@ def main() -> int:
     if missing_files:
         print(f"no folds: {missing_files[0]} is missing; name its folder with --shared FOLDER")
         return 0
+    write_folds(options.shared, options.docs if options.write else None, options.workers)
+    return 0
+
+
+def write_folds(shared, docs, workers):
+    """Print the table of all folds; write it into the folder `docs` unless it is None."""
     labelled_sets = [
         LabelledSet(name=f"{tier}", recording=recording, step=step, tier=tier, seed=seed)
         for recording, step in ((ABERDEEN, 150), (PARK, 60))
         for tier in ("small", "industrial")
         for seed in _SEEDS
     ]
-    with ProcessPoolExecutor(options.workers) as pool:
-        loaded = dict(
-            zip(labelled_sets, pool.map(load, [options.shared] * len(labelled_sets), labelled_sets), strict=True)
-        )
+    with ProcessPoolExecutor(workers) as pool:
+        loaded = dict(zip(labelled_sets, pool.map(load, [shared] * len(labelled_sets), labelled_sets), strict=True))
     table = format_table([row for fold in list_folds(loaded) for row in judge_fold(*fold)], COLUMNS)
     print(table)
-    if options.write:
-        insert_table(options.docs / "detection.md", table, _BEGIN, _END)
-    return 0
+    if docs is not None:
+        insert_table(docs / "detection.md", table, _BEGIN, _END)
 
 
 COLUMNS = ["fitted on", "judged on", "peaks", "method", *(f"F1 (recall) at {rate}" for rate in RATES)]
@@ -126,14 +132,16 @@ def list_folds(loaded):
     for tier in ("small", "industrial"):
         aberdeen = [(s, v) for s, v in loaded.items() if s.recording == ABERDEEN]
         park = [(s, v) for s, v in loaded.items() if s.recording == PARK]
-        middle = np.median(aberdeen[0][1][2])
-        for name, other, is_first in (("first half", "second half", True), ("second half", "first half", False)):
-            fit = [take(v, middle, first=is_first) for _, v in aberdeen]
-            judged = [take(v, middle, first=not is_first) for s, v in aberdeen if s.tier == tier]
+        for name, other, is_first in (("March", "April", True), ("April", "March", False)):
+            fit = [take(v, _APRIL, first=is_first) for _, v in aberdeen]
+            judged = [take(v, _APRIL, first=not is_first) for s, v in aberdeen if s.tier == tier]
             yield f"Aberdeen, {name}", f"Aberdeen, {other}", tier, join(fit), join(judged)
         everything = [take(v, np.inf, first=True) for _, v in aberdeen]
         judged = [take(v, np.inf, first=True) for s, v in park if s.tier == tier]
         yield "Aberdeen", "Research Triangle Park", tier, join(everything), join(judged)
+        everything = [take(v, np.inf, first=True) for _, v in park]
+        judged = [take(v, np.inf, first=True) for s, v in aberdeen if s.tier == tier]
+        yield "Research Triangle Park", "Aberdeen", tier, join(everything), join(judged)
 
 
 def take(loaded, middle, *, first):

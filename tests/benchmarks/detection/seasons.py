@@ -13,8 +13,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pandas as pd
-from sets import OURS, LabelledSet, detect, make_set, score
-from table import BUILD, format_table, insert_table
+from markdown import format_table, insert_table
+from sets import BUILD, OURS, LabelledSet, detect, make_set, score
 
 SEASONS = {
     "winter 2017/18": ("2018-01-20", "2018-04-20"),
@@ -22,7 +22,7 @@ SEASONS = {
     "winter 2018/19": ("2018-11-01", "2019-02-24"),
     "May 2019": ("2019-05-01", "2019-05-17"),
 }
-_SEED = 161
+_SEED = 162
 _BEGIN, _END = "<!-- table: seasons.py -->", "<!-- end of seasons -->"
 COLUMNS = ["season", "stations", "peaks", "recall", "precision", "F1", "false alarms per sensor-day", "delay"]
 

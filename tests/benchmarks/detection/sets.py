@@ -5,10 +5,12 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 from baselines import BASELINES, detect_events
 
+BUILD = Path("build/detection")
 OURS = "**Piekwacht**"
 METHODS = [OURS, *(baseline.name for baseline in BASELINES)]
 _EXCLUDED_HOURS = "2022-05-11T02:00:00Z/2022-05-11T16:00:00Z"  # hours of methane outside every listed release

@@ -4,8 +4,9 @@
 
 SHARED holds `bench/benchmark.py`, which makes the sets from `data/` and scores events. It is not part of this
 repository because the recordings belong to others. Sets and events stay in build/detection. With --write the summary,
-the full tables and the plots (all methods; examples of hits, misses and false alarms) go into docs/. Without SHARED
-the script prints what is missing and writes nothing.
+the full tables and the plots (all methods; examples of hits, misses and false alarms) go into docs/. The same command
+compares the judge with a larger reference across seasons and cities, at fixed rates of false alarms (folds.py), unless
+--no-folds is given. Without SHARED the script prints what is missing and writes nothing.
 """
 
 import argparse
@@ -15,9 +16,11 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import folds
 import plots
 from judging import read_detections
-from sets import METHODS, OURS, UNLABELLED, detect, list_missing_files, list_sets, make_set, score
+from markdown import format_table, insert_table
+from sets import BUILD, METHODS, OURS, UNLABELLED, detect, list_missing_files, list_sets, make_set, score
 
 COLUMNS = [
     "set",
@@ -48,7 +51,6 @@ GOALS = {
     "industrial peaks, 150 s": "recall 0.97",
     "industrial peaks, 60 s": "recall 0.98",
 }
-BUILD = Path("build/detection")
 BEGIN, END = "<!-- table: make benchmark-detection -->", "<!-- end of table -->"
 SUMMARY_BEGIN, SUMMARY_END = "<!-- summary: make benchmark-detection -->", "<!-- end of summary -->"
 
@@ -77,18 +79,20 @@ def main() -> int:
         results = {task: future.result() for task, future in futures.items()}
     scores = {task: score_ for task, score_ in results.items() if task[0] is not UNLABELLED}
     summary = summary_table(scores, options.seeds)
-    table = format_table([format_row(labelled_set, method, s) for (labelled_set, method), s in scores.items()])
+    table = format_table([format_row(labelled_set, method, s) for (labelled_set, method), s in scores.items()], COLUMNS)
     table += "\n\n" + describe_unlabelled(
         {method: n for (labelled_set, method), n in results.items() if labelled_set is UNLABELLED}
     )
     print(summary, table, sep="\n\n")
     if options.write:
         insert_table(options.docs / "detection.md", summary, SUMMARY_BEGIN, SUMMARY_END)
-        insert_table(options.docs / "detection.md", table)
+        insert_table(options.docs / "detection.md", table, BEGIN, END)
     labelled = {
         labelled_set: folder for labelled_set, folder in folders.items() if labelled_set.seed == options.seeds[0]
     }
     plots.draw_plots(labelled, options.docs / "images" if options.write else BUILD)
+    if options.folds:
+        folds.write_folds(options.shared, options.docs if options.write else None, options.workers)
     print(f"{len(results)} runs in {time.monotonic() - started:.0f} s; sets in {BUILD}", file=sys.stderr)
     return 0
 
@@ -100,6 +104,7 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 41, 42])
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--no-folds", dest="folds", action="store_false", help="leave out the larger reference")
     return parser.parse_args()
 
 
@@ -126,11 +131,6 @@ def format_row(labelled_set, method, s):
     size = "-" if s.get("median_excess_ratio") is None else f"{s['median_excess_ratio']:.2f}"
     first = [labelled_set.name, "-" if labelled_set.seed is None else str(labelled_set.seed), method]
     return [*first, *shares, f"{s['false_per_sensor_day']:.2f}", strong_recall, *seconds, size]
-
-
-def format_table(rows, columns=COLUMNS):
-    lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def summary_table(scores, seeds):
@@ -160,16 +160,6 @@ def describe_unlabelled(counts):
     """The numbers of events on the set without labels, as a table."""
     heading = [f"{UNLABELLED.name} (no labels)", "events reported"]
     return format_table([[method, str(number)] for method, number in counts.items()], heading)
-
-
-def insert_table(document, table, begin=BEGIN, end=END):
-    """Replace what stands between the two marks of a document."""
-    text = document.read_text()
-    head, mark, rest = text.partition(begin)
-    _, other, tail = rest.partition(end)
-    if not (mark and other):
-        sys.exit(f"{document}: no place for the table: the marks {begin} and {end} are missing")
-    document.write_text(f"{head}{begin}\n{table}\n{end}{tail}")
 
 
 if __name__ == "__main__":

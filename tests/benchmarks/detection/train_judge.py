@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from judging import Labels, judge_detections
-from sets import list_missing_files, list_training_sets, make_set
+from sets import BUILD, list_missing_files, list_training_sets, make_set
 from sklearn.ensemble import HistGradientBoostingClassifier
-from table import BUILD
 
 from gateway.detection.detector import Detector, rows_from_batch
 from gateway.detection.judge import JUDGE_FILE

@@ -52,3 +52,17 @@ def test_one_reading_and_its_tail_are_believed_by_how_soon_the_tail_was_known():
 @pytest.mark.parametrize("kind", [EventKind.GLITCH, EventKind.SENSOR, EventKind.HUMIDITY])
 def test_what_is_no_peak_is_not_believed_however_high(kind):
     assert sure(kind=kind, excess=1e4) < 0.15
+
+
+def test_the_judge_is_believed_less_the_longer_the_event_took():
+    values = [sure(judged=1.7, minutes=minutes) for minutes in (2.5, 10, 30, 60, 180)]
+    assert values == sorted(values, reverse=True)
+    assert values[1] < sure(judged=1.7, change=EventChange.OPENED) == pytest.approx(0.85, abs=0.01)
+    assert values[-1] == values[-2]
+
+
+def test_a_judge_that_is_surer_makes_a_surer_end():
+    values = [sure(judged=judged) for judged in (-30, -2, 0, 2, 4, 30)]
+    assert values == sorted(values)
+    assert values[0] >= 0.01
+    assert values[-1] == 0.99

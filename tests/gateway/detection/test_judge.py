@@ -146,14 +146,14 @@ def test_a_fine_stream_has_no_judge(step):
         assert getattr(ours[0], name) == getattr(theirs[0], name)
 
 
-def test_the_confidence_of_an_event_is_that_of_its_highest_reading():
+def test_the_confidence_of_a_clear_event_stays_high_after_its_highest_reading():
     values = restless_air(400, [])
     values[200:212] += np.array([2, 8, 20, 30, 30, 25, 20, 15, 10, 5, 3, 1])
     events = run_detector(DETECTOR, observe(values), build_registry(1))
     revisions = [event for event in events if event.kind is EventKind.PEAK]
     confidences = [event.confidence for event in revisions]
-    assert confidences == sorted(confidences)
-    assert confidences[-1] > 0.95
+    assert len(confidences) > 2
+    assert min(confidences) > 0.95
 
 
 def test_the_trace_has_the_features_of_every_judged_reading():

@@ -22,7 +22,7 @@ from tests.gateway.enrolled_node import T0
 from tests.laws import build_registry
 
 # The state and the event of former versions after 49 seconds of `reading`, as those versions wrote them.
-FORMER_VERSIONS = {n: json.loads(Path(__file__).with_name(f"detector_{n}.json").read_text()) for n in (5, 6)}
+FORMER_VERSIONS = {n: json.loads(Path(__file__).with_name(f"detector_{n}.json").read_text()) for n in (5, 6, 7)}
 FORMER = FORMER_VERSIONS[5]
 STATE_5 = base64.b64decode(FORMER["state"])
 OTHER_SETTINGS = DetectionSettings(property={"pm2_5": PeakSettings(smallest=0.7)})
