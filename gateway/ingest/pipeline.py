@@ -15,21 +15,20 @@ import numpy as np
 
 from edge_agent.wire import StoredRanges
 from gateway import telemetry
-from gateway.decoding.decode import Payload, RejectedPayload, find_unplaced
+from gateway.decoding.decode import Payload, RejectedPayload
 from gateway.decoding.decoded_payloads import DecodedPayloads
 from gateway.decoding.process import Decoder
 from gateway.detection.analyzer import Analyzer
 from gateway.detection.detector import Detector, has_silent_events
+from gateway.ingest.acceptance import AcceptedPayloads, PayloadAcceptor
 from gateway.ingest.batch_outcome import BatchOutcome, VersionedState
 from gateway.ingest.checkpoint_schedule import CheckpointSchedule
-from gateway.ingest.copies import CopyDetector, CopySighting
 from gateway.ingest.dating import BatchDating
 from gateway.ingest.deferral import DeferredResults, ResultPlan
 from gateway.ingest.handover import FormerEventEnder
 from gateway.ingest.late_data import LateDataDetector, record_gaps
 from gateway.ingest.outbox import write_outbox
 from gateway.ingest.present_marks import PresentMarks
-from gateway.ingest.quarantine_budget import QuarantineBudget
 from gateway.ingest.quarantine_replay import QuarantineReplay
 from gateway.ingest.reporter import TransactionReporter
 from gateway.ingest.silence import ReadingClock
@@ -57,21 +56,6 @@ class CommitResult:
     live_messages: list[LiveMessage] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Accepted:
-    """Payloads of a transaction, compared with the ledger and placed in datastreams.
-
-    `quarantined`: the rejected payloads that are stored; there is no room for the others.
-    """
-
-    state: VersionedState
-    decoded: DecodedPayloads
-    batches: ledger.AcceptedBatches
-    rejected: Sequence[RejectedPayload]
-    quarantined: Sequence[RejectedPayload]
-    copies: Sequence[CopySighting]
-
-
 class Pipeline:
     """Ingest of one gateway: analyzer, state in memory and the transaction. Not for concurrent `process` calls."""
 
@@ -86,7 +70,7 @@ class Pipeline:
         self._late_data = LateDataDetector(store, analyzer)
         self._dating = BatchDating(store)
         self._quarantine_replay = QuarantineReplay(store, self._state, self.process)
-        self._copy_detector, self._quarantine_budget = CopyDetector(), QuarantineBudget()
+        self._acceptor = PayloadAcceptor(self._state)
         self._former_events = FormerEventEnder(store, detector.name)
         self._reporter = TransactionReporter()
         self._analyzer, self._reading_clock = analyzer, ReadingClock()
@@ -132,7 +116,7 @@ class Pipeline:
     ) -> CommitResult:
         started_at = time.perf_counter()
         async with self._store.transaction() as tx:
-            accepted = await self._accept(tx, speculation.decoded)
+            accepted = await self._acceptor.accept(tx, speculation.decoded)
             state, new = accepted.state, accepted.batches.new
             outcome = speculation.outcome_for(state, new)
             if outcome is None:
@@ -171,35 +155,10 @@ class Pipeline:
         late_messages = await self._late_data.run_if_due(state.registry)
         return CommitResult(stored_ranges=result.stored_ranges, live_messages=[*live_messages, *late_messages])
 
-    async def _accept(self, tx: Transaction, decoded: DecodedPayloads) -> _Accepted:
-        """Compare with the ledger, assign ids, create missing datastreams.
-
-        One query returns registry version, ledger and ids: each further answer would cost 3 to 5 ms per micro-batch, as
-        the event loop has to regain the interpreter lock (docs/adr/0008). The ledger is queried again only if the
-        payloads were decoded with another registry, as the headers may then differ.
-        """
-        batches = await ledger.accept_batches(tx, decoded.headers, decoded.rejected)
-        state = await self._state.refresh(tx, batches.registry_version)
-        if not decoded.is_decoded_with(state.registry):
-            decoded = decoded.with_registry(state.registry)
-            batches = await ledger.accept_batches(tx, decoded.headers, decoded.rejected)
-        unplaced = find_unplaced(batches.new)
-        state = await self._state.create_datastreams(tx, state, unplaced)
-        rejected = [*decoded.rejected, *batches.tampered, *unplaced.rejections]
-        copies = self._copy_detector.find_copies(batches.new, batches.tampered)
-        return _Accepted(
-            state=state,
-            decoded=decoded,
-            batches=batches,
-            rejected=rejected,
-            quarantined=self._quarantine_budget.select(rejected, time.monotonic()),
-            copies=copies,
-        )
-
     async def _store_outcome(
         self,
         tx: Transaction,
-        accepted: _Accepted,
+        accepted: AcceptedPayloads,
         outcome: BatchOutcome,
         node_messages: Sequence[NodeMessage],
         plan: ResultPlan,

@@ -255,15 +255,19 @@ async def test_two_agents_with_one_card_at_one_broker_deliver_all_and_are_named(
             await asyncio.to_thread(process.communicate, timeout=90)
             with Spool(node.spool, node=node.id) as spool:
                 assert spool.is_empty()
-    # two agents with one seed may measure the same value in the same millisecond: that is one reading of the node
-    made = Counter({*before, *read_values(first.generated), *read_values(second.generated)})
+    # two agents with one seed may measure the same value in the same millisecond; in batches of equal bytes it is one
+    shared = set(before)
+    made = Counter(shared)
+    for node in (first, second):
+        made.update(set(read_values(node.generated)) - shared)
     with psycopg.connect(database) as connection:
         stored = connection.execute(
             """SELECT d.property_id, (extract(epoch FROM o.observed_at) * 1000)::bigint, o.value
                FROM observation o JOIN datastream d ON d.id = o.datastream_id"""
         ).fetchall()
         copies = connection.execute("SELECT node_id FROM node_copy").fetchall()
-    assert Counter(stored) == made
+    assert set(stored) == set(made)
+    assert Counter(stored) <= made
     assert copies == [(first.id,)]
     assert any("new incarnation" in log for log in logs)
     connections = sum(log.count("connection lost") for log in logs)

@@ -30,6 +30,7 @@ API_HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "API-Version, Link",
 }
+_OF_DOCUMENTS = {"X-Frame-Options", "Permissions-Policy"}  # browsers ignore them on scripts, styles and pictures
 API_PREFIXES = ("/api/", "/feeds/", "/sta/", "/open_api/", "/airrohr/", "/ogc", "/wms")
 
 
@@ -47,6 +48,7 @@ def _encode_headers(headers: Mapping[str, str]) -> EncodedHeaders:
 
 
 _ENCODED_PAGE, _ENCODED_API = _encode_headers(COMMON_HEADERS), _encode_headers(COMMON_HEADERS | API_HEADERS)
+_ENCODED_FILE = _encode_headers({name: value for name, value in COMMON_HEADERS.items() if name not in _OF_DOCUMENTS})
 _ENCODED_WIDGET = _encode_headers(
     {name: value for name, value in COMMON_HEADERS.items() if name != "X-Frame-Options"} | build_widget_policy()
 )
@@ -79,6 +81,8 @@ class HeadersMiddleware:
 def _select_headers(path: str) -> EncodedHeaders:
     if path.startswith(API_PREFIXES):
         return _ENCODED_API
+    if path.startswith("/static/"):
+        return _ENCODED_FILE
     return _ENCODED_WIDGET if path.startswith(("/widget/", "/nl/widget/", "/en/widget/")) else _ENCODED_PAGE
 
 

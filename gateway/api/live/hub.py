@@ -8,11 +8,11 @@ Preliminary marks are a state: a group gets all of them whenever they change, an
 
 import asyncio
 import time
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import aiomqtt
 
@@ -20,12 +20,13 @@ from alerting.errors import one_line
 from alerting.log import get_logger
 from gateway import telemetry
 from gateway.api.data.latest_values import LatestValues
+from gateway.api.live.changes import ChangeHistory
 from gateway.api.live.frames import STALE_FRAME, LiveUpdate, Replay, Subscription, encode_sse
 from gateway.api.live.marks import AreaMarks
 from gateway.api.live.sequencer import ReleasedMessages, Sequencer
 from gateway.api.live.subscribers import SubscriberGroup, Viewer
 from gateway.api.schemas.events import Event, build_live_event
-from gateway.api.schemas.observations import LiveValue, build_live_value
+from gateway.api.schemas.observations import build_live_value
 from gateway.api.settings import ApiSettings
 from gateway.api.telemetry import DROPPED, LIVE_AGE, VIEWERS
 from gateway.live.message import LiveMessage, LiveMessageError, decode_live_message
@@ -33,20 +34,10 @@ from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
 
 _LOG = get_logger("gateway.api")
-_MAX_EVENTS = 5_000
 _RECONNECT_SECONDS = 1.0
 _MAX_COMMITS_AHEAD = 10_000  # of another replica of the API
-_MAX_REPLAY_VALUES = 500
-_MAX_REPLAY_EVENTS = 500
-_MAX_REPLAY_STEPS = 2_000  # changed values that are searched for one replay: below a millisecond
 _MAX_REPLAYS = 16  # stored between two commits
 _MAX_STALLED = 500  # viewers that do not read; of more, those that stalled first are disconnected
-
-
-class _Change(NamedTuple):
-    commit: int
-    area: str
-    value: LiveValue
 
 
 class LiveObserver(Protocol):
@@ -68,10 +59,8 @@ class Hub:
         """`observer`: gets every live message besides the viewers, and the connection to the broker."""
         self._settings, self.latest_values, self._observer = settings, latest_values, observer
         self._sequencer = Sequencer()
-        self._last_changes: OrderedDict[tuple[str, str], _Change] = OrderedDict()  # by station and property
-        self._events: deque[tuple[int, Event]] = deque()
+        self._history = ChangeHistory()
         self._marks = AreaMarks()
-        self._known_since: int | None = None  # changes before this commit are unknown
         self._groups: dict[Subscription, SubscriberGroup] = {}
         self._viewer_count = 0
         self._viewers_by_address: dict[str, int] = {}
@@ -106,8 +95,8 @@ class Hub:
 
     def begin(self, commit: int) -> None:
         """Start with this commit. If commits were missed while disconnected, viewers get `stale`."""
-        if self._known_since is None:
-            self._known_since = commit
+        if self._history.known_since is None:
+            self._history.known_since = commit
             self._sequencer.begin(commit)
         elif commit > self.last_commit:
             self._sequencer.begin(commit)
@@ -136,8 +125,8 @@ class Hub:
         self._release(self._sequencer.add(message, time.monotonic()))
 
     def _release(self, released: ReleasedMessages) -> None:
-        if released.messages and self._known_since is None:
-            self._known_since = released.messages[0].id - 1
+        if released.messages and self._history.known_since is None:
+            self._history.known_since = released.messages[0].id - 1
         if released.lost:
             self._invalidate(released.messages[0].id - 1)
         for message in released.messages:
@@ -150,8 +139,7 @@ class Hub:
     def _invalidate(self, commit: int) -> None:
         """A change before this commit was missed: every viewer has to read everything again."""
         DROPPED.labels("lost").inc()
-        self._known_since = commit
-        self._events.clear()
+        self._history.forget(commit)
         self._replays.clear()
         self._marks.clear()
         self.latest_values.invalidate()
@@ -167,8 +155,8 @@ class Hub:
         unread_stations.update(applied.unread_stations)
         if unread_stations:
             DROPPED.labels("not_read").inc()
-            self._known_since = message.id  # a client that resumes from before has to read everything again
-        self._record_changes(message, values, events)
+            self._history.known_since = message.id  # a client that resumes from before has to read everything again
+        self._history.record(message.id, message.area, values, events)
         now = message.committed_at.timestamp()
         for observation, _ in applied.minutes:
             LIVE_AGE.observe(max(0.0, now - observation.observed_at.timestamp()))
@@ -188,15 +176,6 @@ class Hub:
                 _LOG.exception("live event not read", station=item.event.station, event_id=item.event.id)
                 unread_stations.add(item.event.station)
         return events, unread_stations
-
-    def _record_changes(self, message: LiveMessage, values: Sequence[LiveValue], events: Sequence[Event]) -> None:
-        for value in values:
-            key = value.station, value.observed_property
-            self._last_changes[key] = _Change(message.id, message.area, value)
-            self._last_changes.move_to_end(key)
-        self._events.extend((message.id, event) for event in events)
-        while len(self._events) > _MAX_EVENTS:
-            self._known_since = max(self._known_since or 0, self._events.popleft()[0])
 
     def _broadcast(self, update: LiveUpdate, message: LiveMessage) -> None:
         self._replays.clear()
@@ -261,46 +240,17 @@ class Hub:
 
     def _build_replay(self, subscription: Subscription, last_id: int) -> Replay:
         present = self._present_update(subscription)
-        stale = Replay(present, stale=True)
-        if self._known_since is None or last_id < self._known_since or last_id > self.last_commit + _MAX_COMMITS_AHEAD:
-            return stale
-        events, values = (
-            self._find_missed_events(subscription, last_id),
-            self._find_missed_values(subscription, last_id),
-        )
-        if events is None or values is None:
-            return stale
-        return Replay(replace(present, values=values, events=events), stale=False)
+        is_ahead = last_id > self.last_commit + _MAX_COMMITS_AHEAD
+        missed = None if is_ahead else self._history.find_missed(subscription, last_id)
+        if missed is None:
+            return Replay(present, stale=True)
+        return Replay(replace(present, values=missed.values, events=missed.events), stale=False)
 
     def _empty_update(self) -> LiveUpdate:
         return LiveUpdate(id=self.last_commit, area="", values=[], events=[])
 
     def _present_update(self, subscription: Subscription) -> LiveUpdate:
         return replace(self._empty_update(), marks=self._marks.select(subscription) or None)
-
-    def _find_missed_events(self, subscription: Subscription, last_id: int) -> list[Event] | None:
-        """Events since `last_id`, oldest first; None if there are more than a replay holds."""
-        missed: deque[Event] = deque()
-        for commit, event in reversed(self._events):
-            if commit <= last_id:
-                break
-            if subscription.matches(event.area, event.station, event.observed_property):
-                missed.appendleft(event)
-                if len(missed) > _MAX_REPLAY_EVENTS:
-                    return None
-        return list(missed)
-
-    def _find_missed_values(self, subscription: Subscription, last_id: int) -> list[LiveValue] | None:
-        """Values since `last_id`, newest first; None if there are more than a replay holds."""
-        missed: list[LiveValue] = []
-        for step, (key, change) in enumerate(reversed(self._last_changes.items())):
-            if change.commit <= last_id:
-                break
-            if step >= _MAX_REPLAY_STEPS or len(missed) > _MAX_REPLAY_VALUES:
-                return None
-            if subscription.matches(change.area, *key):
-                missed.append(change.value)
-        return missed if len(missed) <= _MAX_REPLAY_VALUES else None
 
     def leave(self, viewer: Viewer) -> None:
         """Remove a viewer; a second call has no effect."""

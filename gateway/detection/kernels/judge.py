@@ -140,6 +140,6 @@ def judge_candidate(
     if len(trace) > 0:
         f[10] = 1.0
         f[11] = e.onset
-        # not `trace[r.row] = f`, for which numba compiles the message of an error: a tenth of all compilation
+        # not `trace[r.row] = f`, for which numba compiles the message of an error, as text
         for column in range(len(f)):
             trace[r.row, column] = f[column]

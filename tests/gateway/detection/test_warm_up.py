@@ -53,6 +53,7 @@ def test_a_whole_cache_is_used_as_it_is(compiled, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # all kernels are compiled, beside other workers
 @pytest.mark.parametrize("left", [0, 40])
 def test_a_cache_that_was_cut_off_while_being_written_stops_nobody(compiled, tmp_path, left):
     cache = shutil.copytree(compiled, tmp_path / "cache")
