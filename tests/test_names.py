@@ -89,10 +89,11 @@ SHARED_NAMES = {
     "TlsSettings": ({"gateway/mqtt/settings.py", "edge_agent/broker.py"}, _SIDES),
 }
 
-# Fields that clients of the API and readers of evidence have: another name would break them.
+# Fields that clients of the API, programs and readers of evidence have: another name would break them.
 PUBLISHED_NAMES = {
     ("gateway/api/schemas/detection.py", "found"),
     ("gateway/api/schemas/inspector.py", "told"),
+    ("gateway/evaluation/selftest/statistics.py", "found"),
     ("alerting/record/history.py", "told"),
 }
 

@@ -66,7 +66,7 @@ def _build_synthetic_peaks(rate: DetectionRate) -> SyntheticPeaks:
     return SyntheticPeaks(
         multiple=rate.multiple,
         injected=rate.injected,
-        found=rate.detected,
+        found=rate.found,
         probability=rate.probability,
         low=low,
         high=high,

@@ -103,7 +103,7 @@ def format_detection_rate(rate: DetectionRate) -> str:
     low, high = rate.confidence_interval
     text = (
         f"{rate.observed_property} every {rate.interval} s: of {rate.injected} synthetic peaks "
-        f"of {rate.multiple:g} times the noise {rate.detected} were found ({100 * low:.0f} to {100 * high:.0f} %)"
+        f"of {rate.multiple:g} times the noise {rate.found} were found ({100 * low:.0f} to {100 * high:.0f} %)"
     )
     if rate.delay is None or rate.ratio is None:
         return text

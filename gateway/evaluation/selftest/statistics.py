@@ -19,19 +19,19 @@ class DetectionRate:
     interval: int
     multiple: float
     injected: int
-    detected: int
+    found: int
     delay: float | None
     ratio: float | None
 
     @property
     def probability(self) -> float:
         """Share of detected peaks."""
-        return self.detected / self.injected
+        return self.found / self.injected
 
     @property
     def confidence_interval(self) -> tuple[float, float]:
         """95 % interval of the share."""
-        return wilson_interval(self.detected, self.injected)
+        return wilson_interval(self.found, self.injected)
 
 
 def wilson_interval(successes: int, total: int) -> tuple[float, float]:
@@ -64,7 +64,7 @@ def _compute_detection_rate(
         interval=interval,
         multiple=multiple,
         injected=len(peak_results),
-        detected=len(hits),
+        found=len(hits),
         delay=median([result.delay for result in hits if result.delay is not None]) if hits else None,
         ratio=median([result.ratio for result in hits if result.ratio is not None]) if hits else None,
     )

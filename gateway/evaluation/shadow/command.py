@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import psycopg
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.errors import GatewayError
 from gateway.evaluation.shadow.comparison import Comparison, compare_events
@@ -25,7 +25,7 @@ class ShadowReport(Struct, frozen=True, kw_only=True):
     live_detectors: tuple[str, ...]
     since: datetime
     until: datetime
-    comparison: Comparison
+    comparison: Comparison = field(name="found")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
