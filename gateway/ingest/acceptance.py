@@ -16,7 +16,7 @@ from gateway.store.connection import Transaction
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedPayloads:
-    """What a transaction stores of its payloads, and the state from which it starts.
+    """Payloads of a transaction, sorted by their fate, and the state from which it starts.
 
     `quarantined`: the rejected payloads that are stored; there is no room for the others.
     """

@@ -128,7 +128,7 @@ class World:
             return
         committed = await self.pipeline.process(payloads)
         if faults and self.noise.random() < 0.15:
-            sender.restart()  # before it hears
+            sender.restart()  # before it receives the answer
         for stored in committed.stored_ranges:
             for card in cards:
                 if not faults or self.noise.random() < 0.6:
@@ -248,7 +248,7 @@ async def test_two_agents_with_one_card_at_one_broker_deliver_all_and_are_named(
         for process in processes:  # one after the other: the last has the broker for itself
             process.send_signal(signal.SIGTERM)
             logs.append((await asyncio.to_thread(process.communicate, timeout=90))[1])
-        for node in (first, second):  # what is left, with nobody beside it
+        for node in (first, second):  # the rest, with no other agent beside it
             process = node.start()
             await asyncio.sleep(4.0)
             process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What a returning viewer may have missed: the newest change of each datastream, and the newest events. Pure.
+"""Changes that a returning viewer may have missed: the newest of each datastream, and the newest events. Pure.
 
 One hub owns it. A change before `known_since`, or more changes than a replay holds, cannot be replayed: the viewer then
 reads everything again.
