@@ -33,6 +33,7 @@ from gateway.decoding.signature import is_valid_signature
 from gateway.model.clock_doubt import ClockDoubt, find_clock_doubt
 from gateway.model.observation import FlagArray, FloatArray, IntArray, ObservationBatch
 from gateway.model.registry import Node, Registry
+from gateway.model.spans import expand_spans
 
 _EARLIEST_MS = -2_208_988_800_000  # 1900-01-01; earlier timestamps are rejected
 _LATEST_MS = 7_258_118_400_000  # 2200-01-01
@@ -259,7 +260,7 @@ def place_observations(batches: Sequence[VerifiedBatch], registry: Registry) -> 
     times = dt + np.repeat(starts, lengths)
     # a column is one property of one batch; `reading` is the row of `times` that each observation belongs to
     batch_of_column = np.repeat(np.arange(len(batches)), [len(names) for names in placed_properties])
-    reading_index = _expand_spans((np.cumsum(lengths) - lengths)[batch_of_column], lengths[batch_of_column])
+    reading_index = expand_spans((np.cumsum(lengths) - lengths)[batch_of_column], lengths[batch_of_column])
     batch_index = np.repeat(batch_of_column, lengths[batch_of_column])
     values = [v.batch.values[name] for v, names in zip(batches, placed_properties, strict=True) for name in names]
     slots = list(chain.from_iterable(p.slots for p in places))
@@ -290,13 +291,6 @@ def decode_observations(payloads: Iterable[Payload], registry: Registry) -> Obse
     """Return the observations of all payloads that can be verified; leave out the others."""
     results = (decode_payload(payload, registry) for payload in payloads)
     return place_observations([result for result in results if isinstance(result, VerifiedBatch)], registry)
-
-
-def _expand_spans(starts: IntArray, lengths: IntArray) -> NDArray[np.intp]:
-    """Concatenate the ranges `starts[i], starts[i] + 1, ...` of `lengths[i]` elements."""
-    before = np.cumsum(lengths) - lengths
-    spans: NDArray[np.intp] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    return spans
 
 
 def _collect_flags(

@@ -8,6 +8,7 @@
 Differences of directions wrap both ways: 355 and 5 degrees are 10 degrees apart, from either side.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,12 @@ CPF_PERCENTILE = 75.0
 MIN_WEIGHT = 3.0  # moments near a cell, weighted, below which it has no value
 _SPEED_STEP = 0.25  # m/s of the bins that values are gathered in
 _DEGREES = 360
+# Of each rule: from values to what adds up, and back.
+_CONVERSIONS: Mapping[AveragingRule, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    AveragingRule.ARITHMETIC: (np.asarray, np.asarray),
+    AveragingRule.ENERGY: (lambda levels: 10 ** (levels / 10), lambda energies: 10 * np.log10(energies)),
+    AveragingRule.QUADRATIC: (np.square, np.sqrt),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +56,9 @@ def compute_nwr(
 ) -> WindStatistic:
     """Return the mean of `values` for each wind. All (moments,); NaN marks what is not valid and is left out."""
     valid = np.isfinite(values) & np.isfinite(speeds) & np.isfinite(directions)
-    match rule:
-        case AveragingRule.ARITHMETIC:
-            return _smooth(values[valid], speeds[valid], directions[valid], cells, rings)
-        case AveragingRule.ENERGY:
-            energies = _smooth(10 ** (values[valid] / 10), speeds[valid], directions[valid], cells, rings)
-            return replace(energies, values=10 * np.log10(energies.values))
-        case AveragingRule.QUADRATIC:
-            squares = _smooth(values[valid] ** 2, speeds[valid], directions[valid], cells, rings)
-            return replace(squares, values=np.sqrt(squares.values))
+    to_additive, from_additive = _CONVERSIONS[rule]
+    statistic = _smooth(to_additive(values[valid]), speeds[valid], directions[valid], cells, rings)
+    return replace(statistic, values=from_additive(statistic.values))
 
 
 def compute_cpf(values: Array, speeds: Array, directions: Array, cells: int = 72, rings: int = 20) -> WindStatistic:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gateway.model.observation import SlotArray
 from gateway.model.registry import Registry, cache_per_registry
+from gateway.model.spans import expand_spans
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,7 @@ class RegistryIndex:
 
     def slots_of(self, nodes: NDArray[np.intp]) -> SlotArray:
         """Return all slots of these nodes, node by node."""
-        counts = self.count_slots(nodes)
-        before = np.cumsum(counts) - counts
-        slots: SlotArray = self.slots[np.arange(counts.sum()) + np.repeat(self.first_slots[nodes] - before, counts)]
+        slots: SlotArray = self.slots[expand_spans(self.first_slots[nodes], self.count_slots(nodes))]
         return slots
 
     def count_slots(self, nodes: NDArray[np.intp]) -> NDArray[np.int64]:

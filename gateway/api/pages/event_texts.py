@@ -72,5 +72,5 @@ def describe_peak(formats: Formats, event: Event | PlumeEvent, *, when: str) -> 
         peak=formats.peak(event.peak, event.background, event.unit),
         background="" if is_raw_signal else formats.peak(event.background, event.background, event.unit),
     )
-    times = "" if is_raw_signal else formats.ratio(event.peak, event.background, event.unit)
+    times = formats.peak_ratio(event)
     return text + texts["sentence_times"].format(times=times) if times else text

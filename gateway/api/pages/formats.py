@@ -8,6 +8,7 @@ from alerting import vocabulary
 from alerting.catalogue import Texts
 from alerting.vocabulary import LOCAL_TIMEZONE, Language
 from gateway.api.data.registry import PublicRegistry
+from gateway.api.schemas.events import Event
 from gateway.api.schemas.plumes import PlumeEvent
 from gateway.export.selection import Averaging
 from gateway.model.texts import texts_of
@@ -186,7 +187,7 @@ class Formats:
         """The peak as a multiple of the background, beside its value; empty where `vocabulary.format_ratio` is."""
         return vocabulary.format_ratio(peak, background, unit, self.language)
 
-    def peak_ratio(self, event: PlumeEvent) -> str:
+    def peak_ratio(self, event: Event | PlumeEvent) -> str:
         """The peak as a multiple of the background, beside `peak`; empty if the peak is shown as such already."""
         if self.is_raw_signal(event.unit):
             return ""

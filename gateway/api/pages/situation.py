@@ -171,7 +171,7 @@ def _build_peak(formats: Formats, station: StationRow, peak: OpenPeak, wind_fact
 
 def _describe_size(formats: Formats, event: Event | PlumeEvent, value: str, averaging: str) -> str:
     """The highest value, or the lowest of a signal that falls, with its multiple of the background."""
-    ratio = "" if formats.is_raw_signal(event.unit) else formats.ratio(event.peak, event.background, event.unit)
+    ratio = formats.peak_ratio(event)
     name = formats.texts["extreme_value" if event.peak < event.background else "peak"]
     size = f"{_capitalise(name)} ({averaging}): {value}"
     return f"{size}, {ratio}{formats.texts['times']}." if ratio else f"{size}."
