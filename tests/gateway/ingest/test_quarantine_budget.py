@@ -73,7 +73,7 @@ def test_many_topics_need_little_memory():
 
 
 async def test_a_flood_is_counted_and_the_readings_beside_it_are_stored(database, node, monkeypatch):
-    monkeypatch.setattr("gateway.ingest.pipeline.QuarantineBudget", lambda: QuarantineBudget(20_000, 20_000))
+    monkeypatch.setattr("gateway.ingest.acceptance.QuarantineBudget", lambda: QuarantineBudget(20_000, 20_000))
     store = Store(database)
     pipeline = Pipeline(store, Flagger(), Detector(DetectionSettings()))
     before = REGISTRY.get_sample_value("piekwacht_quarantine_omitted_total")
