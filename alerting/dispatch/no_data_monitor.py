@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
-from msgspec import Struct, json
+from msgspec import Struct, json, structs
 
 from alerting import inbox
 from alerting.alert import Alert
@@ -38,43 +38,46 @@ class OpenNetworkAlert(Struct, frozen=True, kw_only=True):
 async def check_network(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> int:
     """Check once; returns how many alerts began or ended. Several workers that check come to the same alerts.
 
-    Does nothing without `[alerting.no_data]`, because nobody looks after the network then.
+    Does nothing without `[alerting.no_data]`, because nobody looks after the network then. `connection` is in
+    autocommit mode.
     """
     if settings.no_data is None:
         return 0
     now, timeout = datetime.now(UTC), timedelta(minutes=settings.no_data.after_minutes)
+    parameters = {"seconds": timeout.total_seconds(), "network_receiver": settings.no_data.receiver}
     async with connection.transaction():
-        parameters = {"seconds": timeout.total_seconds(), "network_receiver": settings.no_data.receiver}
+        # What is wrong and what was alerted are compared, so they must be of one moment: an alert that another worker
+        # opens between two queries would be ended here.
+        await connection.execute(_QUERIES["use_one_snapshot"])
+        refusals = await fetch_all(connection, RefusedDelivery, _QUERIES["select_refusals"])
+        present = [refusal for refusal in refusals if _is_configured(refusal, settings)]
         found_alerts = find_network_alerts(
             await fetch_all(connection, StationContact, _QUERIES["select_contacts"]),
             await fetch_all(connection, WatchedSite, _QUERIES["select_sites"]),
             await fetch_all(connection, UnreachableReceiver, _QUERIES["select_unreachable"], parameters),
             now,
             timeout,
-            refusals=await _select_refusals(settings, connection),
+            refusals=present,
         )
         node_faults = await fetch_all(connection, NodeFault, _QUERIES["select_node_faults"], parameters)
         found_alerts += build_node_alerts(node_faults, now)
         open_alerts = await fetch_all(connection, OpenNetworkAlert, _QUERIES["select_open_network_alerts"])
-        found_ids = {alert.event_id for alert in found_alerts}
-        open_ids = {open_alert.event_id for open_alert in open_alerts}
-        begun = {alert.event_id: alert for alert in found_alerts if alert.event_id not in open_ids}
-        ended = [
-            end_network_alert(json.decode(open_alert.alert, type=Alert), open_alert.revision + 1, now)
-            for open_alert in open_alerts
-            if open_alert.event_id not in found_ids
-        ]
+    found_ids = {alert.event_id for alert in found_alerts}
+    open_ids = {open_alert.event_id for open_alert in open_alerts}
+    begun = {alert.event_id: alert for alert in found_alerts if alert.event_id not in open_ids}
+    ended = [
+        end_network_alert(json.decode(open_alert.alert, type=Alert), open_alert.revision + 1, now)
+        for open_alert in open_alerts
+        if open_alert.event_id not in found_ids
+    ]
+    async with connection.transaction():
+        for refusal in refusals:
+            if refusal not in present:
+                await connection.execute(_QUERIES["delete_refusal"], structs.asdict(refusal))
         await inbox.put_alerts(connection, [*begun.values(), *ended])
     return len(begun) + len(ended)
 
 
-async def _select_refusals(settings: AlertingSettings, connection: psycopg.AsyncConnection) -> list[RefusedDelivery]:
-    """Return the refusals of addressees that are configured; those of others are over."""
-    present = []
-    for refusal in await fetch_all(connection, RefusedDelivery, _QUERIES["select_refusals"]):
-        if settings.has_addressee(refusal.receiver, refusal.channel, refusal.addressee):
-            present.append(refusal)
-        else:
-            key = {"receiver": refusal.receiver, "channel": refusal.channel, "addressee": refusal.addressee}
-            await connection.execute(_QUERIES["delete_refusal"], key)
-    return present
+def _is_configured(refusal: RefusedDelivery, settings: AlertingSettings) -> bool:
+    """Whether the addressee is configured; the refusals of others are over."""
+    return settings.has_addressee(refusal.receiver, refusal.channel, refusal.addressee)

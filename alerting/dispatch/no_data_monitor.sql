@@ -1,3 +1,6 @@
+-- name: use_one_snapshot
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY
+
 -- name: select_contacts
 -- A guest is switched on and off by somebody else, and a vehicle stands still for days: their silence alerts nobody, and
 -- they stand for no area.

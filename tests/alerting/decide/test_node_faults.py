@@ -1,5 +1,6 @@
 """Copied nodes and wrong clocks reach the operator once, and end; nobody else is notified."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 from msgspec import structs
 
+from alerting import inbox
 from alerting.alert import NETWORK_KINDS, Change
 from alerting.decide.no_data import NoDataSettings, end_network_alert
 from alerting.decide.node_faults import NodeFault, build_node_alerts, describe_duration
@@ -15,7 +17,14 @@ from alerting.decide.routing import Route
 from alerting.delivery.email import EmailSettings
 from alerting.dispatch import no_data_monitor
 from alerting.settings import ReceiverSettings
-from tests.alerting.running_dispatcher import change, fetch_rows, run_dispatchers, wait_until, wait_until_delivered
+from tests.alerting.running_dispatcher import (
+    change,
+    fetch_rows,
+    run_dispatchers,
+    wait_until,
+    wait_until_delivered,
+    wait_until_present,
+)
 from tests.alerting.servers import MailServer
 from tests.gateway.enrolled_node import enrol_node
 
@@ -108,7 +117,7 @@ def with_network_receiver(settings, server):
 async def test_the_operator_alone_is_notified_once_of_each_episode_and_of_its_end(
     database, settings, kind, monkeypatch
 ):
-    monkeypatch.setattr("alerting.dispatch.decision_worker._NETWORK_CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr("alerting.dispatch.decision_worker._NETWORK_CHECK_INTERVAL", 0.0)
     enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) SELECT 'ijm-001', now() WHERE %s = 'copied'", kind)
     begins, ends, again = FAULTS[kind]
@@ -124,6 +133,27 @@ async def test_the_operator_alone_is_notified_once_of_each_episode_and_of_its_en
     )
 
 
+WAITING = "SELECT FROM pg_locks WHERE NOT granted"
+
+
+async def test_an_alert_that_another_worker_opens_during_a_check_is_not_ended(database, settings):
+    enrol_node(database)
+    (opened,) = build_node_alerts([fault()], NOW)
+    with MailServer() as server:
+        chosen = with_network_receiver(settings, server)
+    async with (
+        await psycopg.AsyncConnection.connect(database, autocommit=True) as checking,
+        await psycopg.AsyncConnection.connect(database) as other,
+    ):
+        await other.execute("LOCK TABLE alerting.inbox IN ACCESS EXCLUSIVE MODE")
+        check = asyncio.create_task(no_data_monitor.check_network(chosen, checking))
+        await wait_until_present(database, WAITING)
+        await inbox.put_alerts(other, [opened])
+        await other.commit()
+        await check
+    assert fetch_rows(database, CHANGES.format("copied")) == [(1, Change.OPENED.value)]
+
+
 MOMENT = "UPDATE node_status SET undated_since = now() - interval '{} minutes' WHERE node_id = 'ijm-001'"
 OPENED = "SELECT alert -> 'place' ->> 'name' FROM alerting.inbox WHERE alert ->> 'kind' = 'wrong_clock'"
 
@@ -136,12 +166,11 @@ async def test_a_clock_that_was_wrong_for_a_moment_and_a_revoked_node_alert_nobo
     change(database, "UPDATE node SET revoked_at = now() WHERE id = 'ijm-002'")
     with MailServer() as server:
         chosen = with_network_receiver(settings, server)
-    async with await psycopg.AsyncConnection.connect(database) as connection:
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
         for minutes, names in ((14, []), (16, [("ijm-001 (Wijk aan Zee)",)])):
             await connection.execute(MOMENT.format(minutes))
             for _ in range(2):  # the same fault is one alert
                 await no_data_monitor.check_network(chosen, connection)
-                await connection.commit()
                 assert fetch_rows(database, OPENED) == names
 
 
