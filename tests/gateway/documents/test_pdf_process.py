@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def test_a_process_that_was_killed_is_named_and_the_next_call_starts_another():
     before = list_children()
     with PdfProcess() as process:
         (child,) = list_children() - before
-        os.kill(child, signal.SIGKILL)
+        os.kill(child, signal.SIGSTOP)  # it has the job and does not answer
+        threading.Timer(0.5, os.kill, [child, signal.SIGKILL]).start()
         with pytest.raises(DocumentError, match="the program that lays out pages ended with -9"):
             process.write(HTML, FILES, AT)
         assert process.write(HTML, [], AT) == write_pdf(HTML, [], AT)
