@@ -57,15 +57,6 @@ def list_contenders(key: Signer, node_red_folder: Path | None) -> list[Contender
         duplicates="SELECT count(*) - count(DISTINCT (datastream_id, observed_at)) FROM observation",
         start=lambda servers: run_gateway(servers.folder, servers.dsn, servers.broker.settings, key),
     )
-    ledger = Contender(
-        name="ledger script",
-        session="peer-ledger",
-        schema=ledger_script.SCHEMA,
-        is_stored="SELECT count(*) FROM script_ledger WHERE node = %(node)s AND seq = %(seq)s",
-        count=f"SELECT count(*) * {ROWS_PER_BATCH} FROM script_ledger",
-        duplicates=_SCRIPT_DUPLICATES,
-        start=lambda servers: _run_script(servers, "ledger_script", "peer-ledger"),
-    )
     staged = Contender(
         name="staged script",
         session="peer-staged",
@@ -76,10 +67,28 @@ def list_contenders(key: Signer, node_red_folder: Path | None) -> list[Contender
         duplicates=_SCRIPT_DUPLICATES,
         start=lambda servers: _run_script(servers, "staged_script", "peer-staged"),
     )
-    contenders = [piekwacht, ledger, staged]
+    contenders = [
+        piekwacht,
+        _ledger("ledger script", "ledger_script"),
+        _ledger("signed ledger script", "signed_script"),
+        staged,
+    ]
     if node_red_folder is not None:
         contenders.append(_node_red(node_red_folder))
     return contenders
+
+
+def _ledger(name: str, module: str) -> Contender:
+    session = f"peer-{module}"
+    return Contender(
+        name=name,
+        session=session,
+        schema=ledger_script.SCHEMA,
+        is_stored="SELECT count(*) FROM script_ledger WHERE node = %(node)s AND seq = %(seq)s",
+        count=f"SELECT count(*) * {ROWS_PER_BATCH} FROM script_ledger",
+        duplicates=_SCRIPT_DUPLICATES,
+        start=lambda servers: _run_script(servers, module, session),
+    )
 
 
 def _node_red(folder: Path) -> Contender:

@@ -97,8 +97,14 @@ def postgres_microseconds(times_ms: NDArray[Any]) -> NDArray[Any]:
     return (times_ms - _EPOCH) * 1000
 
 
-def consume(store: Callable[[psycopg.Connection, Sequence[Batch]], None]) -> None:
-    """Run a script: arguments are DSN, host, port, session and topic. `store` runs in a transaction."""
+def consume(
+    store: Callable[[psycopg.Connection, Sequence[Batch]], None],
+    is_accepted: Callable[[psycopg.Connection, bytes], bool] | None = None,
+) -> None:
+    """Run a script: arguments are DSN, host, port, session and topic. `store` runs in a transaction.
+
+    A payload that `is_accepted` refuses is left out; None: all are accepted.
+    """
     dsn, host, port, session, topic = sys.argv[1:]
     waiting: queue.SimpleQueue[paho.MQTTMessage] = queue.SimpleQueue()
     client = paho.Client(CallbackAPIVersion.VERSION2, session, clean_session=False, manual_ack=True)
@@ -112,7 +118,10 @@ def consume(store: Callable[[psycopg.Connection, Sequence[Batch]], None]) -> Non
             messages = [waiting.get()]
             while len(messages) < _MAX_BATCHES and not waiting.empty():
                 messages.append(waiting.get())
-            batches = [decoder.decode(message.payload.split(b"\n", 1)[0]) for message in messages]
+            payloads = [message.payload for message in messages]
+            if is_accepted is not None:
+                payloads = [payload for payload in payloads if is_accepted(connection, payload)]
+            batches = [decoder.decode(payload.split(b"\n", 1)[0]) for payload in payloads]
             with connection.transaction():
                 store(connection, batches)
             for message in messages:
