@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Self
 
+from msgspec import Struct
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -178,8 +179,7 @@ class Signer:
         return text + b"\n" + _DASH + self.name.encode() + b" " + base64.b64encode(blob) + b"\n"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signature:
+class Signature(Struct, frozen=True, kw_only=True):
     """One signature line of a note: who claims it, and the signature: 64 bytes, or others for other kinds of keys."""
 
     name: str

@@ -37,9 +37,10 @@ def install_access(
     )
     anonymous_limit = AnonymousLimit(settings.requests_per_minute, proxies)
     app.state.accounts, app.state.anonymous_limit = accounts, anonymous_limit
-    app.include_router(account_routes.router())
+    app.router.routes += account_routes.router().routes
     if site is not None and passkeys is not None:
-        app.include_router(PasskeyRoutes(accounts, passkeys, site, cookie=session_cookie, limit=limit).router())
+        passkey_routes = PasskeyRoutes(accounts, passkeys, site, cookie=session_cookie, limit=limit)
+        app.router.routes += passkey_routes.router().routes
     app.add_middleware(
         AccessMiddleware,
         settings=settings,

@@ -28,59 +28,28 @@ from gateway.api.data.latest_values import LatestValues
 from gateway.api.data.log_heads import LogHeads
 from gateway.api.data.playback import PlaybackCache
 from gateway.api.data.tile_cache import TileCache
-from gateway.api.features import routes as features
-from gateway.api.feeds import routes as feeds
 from gateway.api.http import openapi, problems, static_files
 from gateway.api.http.cache import Cache, RequestIndex, TtlCache
 from gateway.api.http.cache_middleware import CacheMiddleware
 from gateway.api.http.headers import COMMON_HEADERS, VERSION, HeadersMiddleware
 from gateway.api.http.responses import licence_headers
-from gateway.api.inspector import direction_routes, plume_routes, plume_service, service
-from gateway.api.inspector import routes as inspector
+from gateway.api.inspector import plume_service, service
 from gateway.api.inspector.dossiers import DossierMaker
-from gateway.api.live import routes as live
 from gateway.api.live.admission import Admission
 from gateway.api.live.hub import Hub
 from gateway.api.live.protocol import LiveProtocol
-from gateway.api.luchtmeetnet import routes as luchtmeetnet
-from gateway.api.map_service import routes as map_service
-from gateway.api.operator import enrolment, fits, guest_enrolment, registration, work
-from gateway.api.operator import routes as operator_routes
 from gateway.api.operator import service as operator_service
-from gateway.api.pages import first_screen
-from gateway.api.pages import routes as pages
 from gateway.api.reports import service as report_service
 from gateway.api.reports.maker import ReportMaker
+from gateway.api.route_table import list_routes
 from gateway.api.routes import (
     acknowledge,
-    alerts,
-    basemap,
-    context,
-    detection,
-    events,
     guests,
-    health,
-    index,
-    log,
-    observations,
-    places,
-    playback,
-    plumes,
-    proofs,
-    security_txt,
-    statements,
-    tracks,
-)
-from gateway.api.routes import (
-    assessment as assessment_routes,
 )
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
-from gateway.api.sensor_community import routes as sensor_community
-from gateway.api.sensorthings import routes as sensorthings
 from gateway.api.sensorthings.observation_publisher import ObservationPublisher
 from gateway.api.settings import ApiSettings
-from gateway.api.subscriptions import routes as subscription_routes
 from gateway.api.subscriptions import service as subscription_service
 from gateway.assessment.settings import AssessmentSettings
 from gateway.errors import StartError
@@ -172,24 +141,8 @@ def create_app(
     plume_service.install(app, dsn, alerting)
     subscription_service.install(app, subscriptions, dsn)
     operator_service.install(app, dsn, operator_tools)
-    api_modules = (
-        index, places, observations, assessment_routes, context, playback, events, statements, plumes, first_screen,
-        alerts, live, detection, proofs, inspector, tracks, direction_routes, plume_routes, operator_routes, guests,
-    )  # fmt: skip
-    for route_module in api_modules:
-        app.include_router(route_module.router, prefix="/api/v1")
-    operator_modules = (enrolment, work, fits, registration, guest_enrolment)
-    for operator_router in (module.api_router for module in operator_modules):
-        app.include_router(operator_router, prefix="/api/v1")
     app.state.static_files = static_files.load_files()
-    routers = (
-        health.router, security_txt.router, static_files.router, basemap.router, log.router, feeds.router,
-        acknowledge.router(dsn), subscription_routes.router, sensorthings.router, luchtmeetnet.router,
-        sensor_community.router, features.router, map_service.router,
-        pages.router,  # last, because it answers every address that no other router has
-    )  # fmt: skip
-    for router in routers:
-        app.include_router(router)
+    app.router.routes += [*acknowledge.router(dsn).routes, *list_routes()]
     return app
 
 

@@ -107,8 +107,7 @@ class BatchHeader(msgspec.Struct, frozen=True):
         return self.node, self.inc, self.seq
 
 
-@dataclass(frozen=True, kw_only=True)
-class VerifiedBatch:
+class VerifiedBatch(msgspec.Struct, frozen=True, kw_only=True):
     """A payload with a valid signature and well-formed content; `first_ms` and `last_ms` are its outermost stamps."""
 
     payload: Payload

@@ -1,5 +1,7 @@
 """Scripts, style sheet and icons of the pages, held in memory, plain and gzipped."""
 
+from collections.abc import Mapping
+from functools import cache
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -16,8 +18,9 @@ _MAX_AGE = 300.0
 _MEDIA_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
-def load_files() -> dict[str, Body]:
-    """Every file of the folder by its path, and the pictures of the guide; called once at start."""
+@cache
+def load_files() -> Mapping[str, Body]:
+    """Every file of the folder by its path, and the pictures of the guide; read once per process."""
     files = {path.relative_to(_FOLDER).as_posix(): path for path in _FOLDER.rglob("*") if path.suffix != ".json"}
     pictures = {f"{GUIDE_PICTURES}/{path.name}": path for path in _CHECKOUT_PICTURES.glob("*.png")}
     return {

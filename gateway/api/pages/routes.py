@@ -3,6 +3,7 @@
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from gateway.api.http.flat_routes import add_routes
 from gateway.api.http.headers import API_PREFIXES
 from gateway.api.operator import enrolment, fits, guest_enrolment, registration, work
 from gateway.api.operator import pages as operator
@@ -52,12 +53,12 @@ for _prefix in PREFIXES:
         tracks,
         verify,
     ):
-        router.include_router(_page_module.router, prefix=_prefix)
+        add_routes(router, _page_module.router, _prefix)
     for _operator_module in (enrolment, work, fits, registration, guest_enrolment):
-        router.include_router(_operator_module.page_router, prefix=_prefix)
-router.include_router(about.root_router)
-router.include_router(crawlers.root_router)
-router.include_router(verify.root_router)
+        add_routes(router, _operator_module.page_router, _prefix)
+add_routes(router, about.root_router)
+add_routes(router, crawlers.root_router)
+add_routes(router, verify.root_router)
 
 
 @router.get("/nl")

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 import httpx
 import pyarrow.parquet as pq
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 from lxml import etree, html
 
 from gateway.export.selection import Averaging, TableFormat
@@ -384,4 +383,4 @@ WITHOUT_VALUES = {
 
 def list_routes(app: FastAPI) -> set[str]:
     """Every address that answers a GET or accepts a WebSocket."""
-    return {str(route.path) for route in iter_route_contexts(app.routes) if not route.methods or "GET" in route.methods}
+    return {route.path for route in app.routes if "GET" in getattr(route, "methods", {"GET"})}

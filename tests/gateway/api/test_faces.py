@@ -39,6 +39,7 @@ from gateway.mqtt.client import create_client
 from gateway.mqtt.settings import BrokerSettings
 from tests.alerting.servers import MailServer, WebServer
 from tests.alerting.zaken_server import ZakenApi
+from tests.gateway.api.faces import list_routes
 from tests.gateway.api.live.test_live import frames
 from tests.gateway.dossier.conftest import read_json, unpack
 from tests.gateway.enrolled_node import T0
@@ -99,7 +100,7 @@ NO_FACES = {
     "/open_api/measurements", "/open_api/components", "/open_api/components/{formula}", "/open_api/organisations",
     "/airrohr/v1/filter/{filters:path}", "/airrohr/v1/sensor/{number}", "/airrohr/v1/sensor/{number}/",
     "/ogc", "/ogc/", "/ogc/api", "/ogc/conformance", "/ogc/collections", "/ogc/collections/{name}", "/wms",
-    "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}", "",
+    "/static/{path:path}", "/status", "/sw.js", "/widget/{id}", "/{path:path}",
 }  # fmt: skip
 CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "ZakenSettings", "NotificatiesSettings",
             "AppriseSettings"}  # fmt: skip
@@ -107,18 +108,16 @@ CHANNELS = {"EmailSettings", "WebhookSettings", "MqttSettings", "CapSettings", "
 LIVE_MESSAGES = []  # those of the fixture's event
 
 
-def list_paths(routes):
-    """Every path that answers GET, without the prefix of a language."""
-    for route in routes:
-        if hasattr(route, "effective_candidates"):
-            yield from list_paths(route.effective_candidates())
-        elif "GET" in (getattr(route, "methods", None) or {"GET"}):
-            yield re.sub(r"^/(nl|en)(?=/)", "", route.path)
+def list_paths(app):
+    """Every path that answers GET or accepts a WebSocket, without the prefix of a language."""
+    return {re.sub(r"^/(nl|en)(?=/)", "", path) for path in list_routes(app)}
 
 
 def test_every_route_and_every_channel_has_its_entry():
-    paths = set(list_paths(create_app(ApiSettings(), "", BrokerSettings()).routes))
-    assert paths == MACHINE_FACES | FEEDS | PAGES | STAFF_FACES | set(ANSWERS) | NO_FACES
+    assert (
+        list_paths(create_app(ApiSettings(), "", BrokerSettings()))
+        == MACHINE_FACES | FEEDS | PAGES | STAFF_FACES | set(ANSWERS) | NO_FACES
+    )
     assert {channel.__name__ for channel in get_args(ChannelSettings)} == CHANNELS
 
 

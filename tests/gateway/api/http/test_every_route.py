@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyotp
 import pytest
-from fastapi.routing import iter_route_contexts
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.access.accounts import Accounts
 from gateway.access.identity import Role
@@ -27,15 +27,22 @@ def list_routes(settings=None):
     """(method, path) of every route that is no stream."""
     app = create_app(settings or ApiSettings(), "", BrokerSettings())
     return sorted(
-        (method, str(route.path))
-        for route in iter_route_contexts(app.routes)
-        for method in route.methods or ()
-        if str(route.path) != "/api/v1/live"
+        (method, route.path)
+        for route in app.routes
+        for method in getattr(route, "methods", ())
+        if route.path != "/api/v1/live"
     )
 
 
 def fill(path):
     return re.sub(r"\{(\w+)(:path)?\}", lambda match: PARAMETERS.get(match[1], "0"), path) or "/"
+
+
+def test_no_application_has_included_routers():
+    """FastAPI would match each request with each of them: `gateway/api/http/flat_routes.py`."""
+    assert all(
+        isinstance(route, Route | WebSocketRoute) for route in create_app(ApiSettings(), "", BrokerSettings()).routes
+    )
 
 
 READS = [path for method, path in list_routes() if method == "GET"]
