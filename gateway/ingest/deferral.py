@@ -13,7 +13,7 @@ from gateway.model.observation import ObservationBatch
 from gateway.store.ledger import BatchKey
 
 _LIVE_SECONDS = 1.0  # between two messages for viewers
-_ANSWER_SECONDS = 5.0  # between two answers to nodes, which send again after 30 s
+_ANSWER_SECONDS = 10.0  # between two answers to nodes, which send again after 30 s
 _GRACE_SECONDS = 1.0  # until the transaction that was to follow counts as missing
 
 
