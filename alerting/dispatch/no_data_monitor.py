@@ -46,8 +46,8 @@ async def check_network(settings: AlertingSettings, connection: psycopg.AsyncCon
     now, timeout = datetime.now(UTC), timedelta(minutes=settings.no_data.after_minutes)
     parameters = {"seconds": timeout.total_seconds(), "network_receiver": settings.no_data.receiver}
     async with connection.transaction():
-        # What is wrong and what was alerted are compared, so they must be of one moment: an alert that another worker
-        # opens between two queries would be ended here.
+        # Faults and open alerts are compared, so they must be of one moment: an alert that another worker opens between
+        # two queries would be ended here.
         await connection.execute(_QUERIES["use_one_snapshot"])
         refusals = await fetch_all(connection, RefusedDelivery, _QUERIES["select_refusals"])
         present = [refusal for refusal in refusals if _is_configured(refusal, settings)]
