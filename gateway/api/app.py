@@ -42,10 +42,7 @@ from gateway.api.operator import service as operator_service
 from gateway.api.reports import service as report_service
 from gateway.api.reports.maker import ReportMaker
 from gateway.api.route_table import list_routes
-from gateway.api.routes import (
-    acknowledge,
-    guests,
-)
+from gateway.api.routes import acknowledge, guests
 from gateway.api.routes.basemap import MapSources
 from gateway.api.schemas.schema import LICENCE
 from gateway.api.sensorthings.observation_publisher import ObservationPublisher
