@@ -5,7 +5,6 @@ rejected again stays in quarantine, and no second copy is made. Raises psycopg.E
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 
 from msgspec import structs
 
@@ -74,7 +73,7 @@ class QuarantineReplay:
         id_, stored_properties = stored_batch
         new_values = {name: column for name, column in verified.batch.values.items() if name not in stored_properties}
         batch = structs.replace(verified.batch, values=new_values, flags={}, hist=True)
-        remainder = replace(verified, batch=batch)
+        remainder = structs.replace(verified, batch=batch)
         unplaced = find_unplaced([remainder.build_header(state.registry)])
         state = await self._state.create_datastreams(tx, state, unplaced)
         if unplaced.rejections:
