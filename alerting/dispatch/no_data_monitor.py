@@ -3,6 +3,7 @@
 The decision worker calls `check_network`; its alerts go into the inbox. psycopg.Error passes through.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,32 +51,40 @@ async def check_network(settings: AlertingSettings, connection: psycopg.AsyncCon
         # two queries would be ended here.
         await connection.execute(_QUERIES["use_one_snapshot"])
         refusals = await fetch_all(connection, RefusedDelivery, _QUERIES["select_refusals"])
-        present = [refusal for refusal in refusals if _is_configured(refusal, settings)]
-        found_alerts = find_network_alerts(
+        current_refusals = [refusal for refusal in refusals if _is_configured(refusal, settings)]
+        present_alerts = find_network_alerts(
             await fetch_all(connection, StationContact, _QUERIES["select_contacts"]),
             await fetch_all(connection, WatchedSite, _QUERIES["select_sites"]),
             await fetch_all(connection, UnreachableReceiver, _QUERIES["select_unreachable"], parameters),
             now,
             timeout,
-            refusals=present,
+            refusals=current_refusals,
         )
         node_faults = await fetch_all(connection, NodeFault, _QUERIES["select_node_faults"], parameters)
-        found_alerts += build_node_alerts(node_faults, now)
+        present_alerts += build_node_alerts(node_faults, now)
         open_alerts = await fetch_all(connection, OpenNetworkAlert, _QUERIES["select_open_network_alerts"])
-    found_ids = {alert.event_id for alert in found_alerts}
+    changes = list_changes(present_alerts, open_alerts, now)
+    async with connection.transaction():
+        for refusal in refusals:
+            if refusal not in current_refusals:
+                await connection.execute(_QUERIES["delete_refusal"], structs.asdict(refusal))
+        await inbox.put_alerts(connection, changes)
+    return len(changes)
+
+
+def list_changes(
+    present_alerts: Sequence[Alert], open_alerts: Sequence[OpenNetworkAlert], now: datetime
+) -> list[Alert]:
+    """Return the alerts that begin, each once, and the ends of those whose fault is over. Pure."""
+    present_ids = {alert.event_id for alert in present_alerts}
     open_ids = {open_alert.event_id for open_alert in open_alerts}
-    begun = {alert.event_id: alert for alert in found_alerts if alert.event_id not in open_ids}
+    begun = {alert.event_id: alert for alert in present_alerts if alert.event_id not in open_ids}
     ended = [
         end_network_alert(json.decode(open_alert.alert, type=Alert), open_alert.revision + 1, now)
         for open_alert in open_alerts
-        if open_alert.event_id not in found_ids
+        if open_alert.event_id not in present_ids
     ]
-    async with connection.transaction():
-        for refusal in refusals:
-            if refusal not in present:
-                await connection.execute(_QUERIES["delete_refusal"], structs.asdict(refusal))
-        await inbox.put_alerts(connection, [*begun.values(), *ended])
-    return len(begun) + len(ended)
+    return [*begun.values(), *ended]
 
 
 def _is_configured(refusal: RefusedDelivery, settings: AlertingSettings) -> bool:

@@ -1,8 +1,8 @@
 """Adds the routes of one router to another. Called where FastAPI's own `include_router` would be.
 
 `include_router` leaves each router as it is: FastAPI matches a request with one included router after the other, up to
-three times, and builds their routes again for every application. With two hundred routes in fifty routers, that took
-four fifths of a request's time.
+three times, and builds their routes again for every application. With 380 routes in fifty routers, that took four
+fifths of a request's time.
 """
 
 from fastapi import APIRouter
