@@ -117,6 +117,7 @@ def with_network_receiver(settings, server):
 async def test_the_operator_alone_is_notified_once_of_each_episode_and_of_its_end(
     database, settings, kind, monkeypatch
 ):
+    # else each step would wait up to 15 s for the next check
     monkeypatch.setattr("alerting.dispatch.decision_worker._NETWORK_CHECK_INTERVAL", 0.0)
     enrol_node(database)
     change(database, "INSERT INTO node_status (node_id, last_seen) SELECT 'ijm-001', now() WHERE %s = 'copied'", kind)

@@ -219,7 +219,9 @@ async def test_a_server_that_never_answers_a_mail_leaves_the_outcome_unknown_aft
 
 
 async def test_a_server_that_is_slow_at_every_command_is_abandoned_before_the_mail_is_sent(monkeypatch):
-    monkeypatch.setattr("alerting.delivery.smtp.SESSION_SECONDS", 0.5)
+    monkeypatch.setattr(
+        "alerting.delivery.smtp.SESSION_SECONDS", 0.5
+    )  # else the test would wait as long as a session may
     names = [f"n{number}@a.example" for number in range(100)]
 
     async def talk(reader, writer):

@@ -99,11 +99,11 @@ def postgres_microseconds(times_ms: NDArray[Any]) -> NDArray[Any]:
 
 def consume(
     store: Callable[[psycopg.Connection, Sequence[Batch]], None],
-    is_accepted: Callable[[psycopg.Connection, bytes], bool] | None = None,
+    is_accepted: Callable[[psycopg.Connection, Batch, bytes], bool] | None = None,
 ) -> None:
     """Run a script: arguments are DSN, host, port, session and topic. `store` runs in a transaction.
 
-    A payload that `is_accepted` refuses is left out; None: all are accepted.
+    A batch that `is_accepted` refuses, with its payload, is left out; None: all are accepted.
     """
     dsn, host, port, session, topic = sys.argv[1:]
     waiting: queue.SimpleQueue[paho.MQTTMessage] = queue.SimpleQueue()
@@ -119,9 +119,10 @@ def consume(
             while len(messages) < _MAX_BATCHES and not waiting.empty():
                 messages.append(waiting.get())
             payloads = [message.payload for message in messages]
-            if is_accepted is not None:
-                payloads = [payload for payload in payloads if is_accepted(connection, payload)]
             batches = [decoder.decode(payload.split(b"\n", 1)[0]) for payload in payloads]
+            if is_accepted is not None:
+                pairs = zip(batches, payloads, strict=True)
+                batches = [batch for batch, payload in pairs if is_accepted(connection, batch, payload)]
             with connection.transaction():
                 store(connection, batches)
             for message in messages:

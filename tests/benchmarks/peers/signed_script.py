@@ -4,43 +4,31 @@ It shows what exactly-once ingest of signed batches costs at least: an unsigned 
 stored for evidence, so it still does less than Piekwacht.
 """
 
-import base64
-
-import msgspec
 import psycopg
-from nacl.exceptions import BadSignatureError
-from nacl.signing import VerifyKey
 
+from edge_agent.wire import ForgedError, UnsignedError, Verifier
+from gateway.decoding.signature import is_valid_signature
 from tests.benchmarks.peers.ledger_script import store
-from tests.benchmarks.peers.paho_consumer import consume
+from tests.benchmarks.peers.paho_consumer import Batch, consume
 
-_KEY_ID_BYTES = 4  # before the signature
-_ALGORITHM_BYTES = 1  # before the public key
-
-
-class _Sender(msgspec.Struct):
-    node: str
+_VERIFIERS: dict[str, Verifier] = {}
 
 
-_SENDER = msgspec.json.Decoder(_Sender)
-_KEYS: dict[str, VerifyKey] = {}
-
-
-def is_signed(connection: psycopg.Connection, payload: bytes) -> bool:
+def is_signed(connection: psycopg.Connection, batch: Batch, payload: bytes) -> bool:
     """Whether the node that the batch names signed it; its key is read once per process."""
-    text, _, signature = payload.partition(b"\n\n")
-    node = _SENDER.decode(text).node
-    key = _KEYS.get(node) or _KEYS.setdefault(node, _load_key(connection, node))
+    verifier = _VERIFIERS.get(batch.node)
+    if verifier is None:
+        verifier = _VERIFIERS[batch.node] = _load_verifier(connection, batch.node)
     try:
-        key.verify(text + b"\n", base64.b64decode(signature.rsplit(b" ", 1)[1])[_KEY_ID_BYTES:])
-    except BadSignatureError:
+        verifier.open(payload, is_valid_signature)
+    except (UnsignedError, ForgedError):
         return False
     return True
 
 
-def _load_key(connection: psycopg.Connection, node: str) -> VerifyKey:
+def _load_verifier(connection: psycopg.Connection, node: str) -> Verifier:
     ((text,),) = connection.execute("SELECT verifier_key FROM node WHERE id = %s", [node]).fetchall()
-    return VerifyKey(base64.b64decode(text.split("+", 2)[2])[_ALGORITHM_BYTES:])
+    return Verifier.parse(text)
 
 
 if __name__ == "__main__":
