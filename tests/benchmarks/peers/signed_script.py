@@ -1,6 +1,6 @@
 """Peer: the ledger script, which also verifies the signature of each batch. Exactly once; no detection, no live feed.
 
-It shows what exactly-once ingest of signed batches costs at least: an unsigned or forged batch is left out and is not
+It shows what exactly-once ingest of signed batches costs at least. An unsigned or forged batch is left out and not
 stored for evidence, so it still does less than Piekwacht.
 """
 
